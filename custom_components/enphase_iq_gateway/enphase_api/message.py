@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from .json_values import is_identifier
 from .models.meters import MeasurementType
+from .models.microinverters import InverterDetails
+from .models.production import Inverter
 from .models.readings import REPORT_KEYS, Quantities, Readings
 
 #: The keys of quantities, in their order.
@@ -29,6 +31,9 @@ MAX_TEXT = 32
 
 #: Per message: sixteen three-phase meters. Gateways know eight types of meters; one of each type counts.
 MAX_SAMPLES = 64
+
+#: Microinverters per message; the others of a larger array are in further messages.
+MAX_INVERTERS = 450
 
 #: Phases are 1 to 3; 0 is the whole meter.
 WHOLE = 0
@@ -48,9 +53,21 @@ class Sample(NamedTuple):
     quantities: Quantities
 
 
+class InverterSample(NamedTuple):
+    """The last report of one microinverter, that is of one panel."""
+
+    serial_number: str
+    #: When it reported, in milliseconds since the epoch, by the gateway's clock.
+    measured_at: int
+    #: W, mean of the time since the report before; None if unknown.
+    power: float | None
+    #: Wh, its lifetime counter, modulo `models.INVERTER_ENERGY_LIMIT`; None if the gateway has none.
+    energy: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the meters of one gateway read at one time."""
+    """What the meters of one gateway read at one time; or what its microinverters reported, never both."""
 
     #: Serial number.
     gateway: str
@@ -64,6 +81,8 @@ class Message:
     has_unmetered_batteries: bool | None = None
     #: Production is the microinverters' sum, some minutes old: it is not added to other readings.
     has_unmetered_production: bool = False
+    #: The last report of each microinverter, in messages of their own, see `from_inverters`.
+    inverters: tuple[InverterSample, ...] = ()
 
     @property
     def metered(self) -> frozenset[str]:
@@ -78,6 +97,13 @@ class Message:
 
     def as_content(self, reports: Iterable[Mapping[str, Any]] | None = None) -> dict[str, Any]:
         """Return the message as JSON objects: all meters, and Enphase-API's `reports` if there are any."""
+        if self.inverters:
+            return {
+                "timestamp": self.timestamp,
+                "schema_version": SCHEMA_VERSION,
+                "gateway_serial_number": self.gateway,
+                "inverters": [each._asdict() for each in self.inverters],
+            }
         return {
             "timestamp": self.timestamp,
             **({"readings": reports} if reports is not None else {}),
@@ -100,6 +126,27 @@ def from_readings(
     """
     samples = tuple(islice(first_of_each(_samples(readings)), MAX_SAMPLES))
     return Message(gateway, now, samples, uuid.uuid4().hex, unmetered_batteries)
+
+
+def from_inverters(inverters: Iterable[Inverter], gateway: str, now: float) -> list[Message]:
+    """Return the messages of the last reports of these microinverters, read at `now` (epoch seconds).
+
+    Microinverters that never reported are omitted.
+    """
+    samples = [
+        InverterSample(
+            each.serial_number,
+            round(each.last_reported_at.timestamp() * 1000),
+            each.power,
+            each.lifetime_energy if isinstance(each, InverterDetails) else None,
+        )
+        for each in inverters
+        if each.last_reported_at is not None
+    ]
+    return [
+        Message(gateway, now, (), uuid.uuid4().hex, inverters=tuple(samples[start : start + MAX_INVERTERS]))
+        for start in range(0, len(samples), MAX_INVERTERS)
+    ]
 
 
 def first_of_each(samples: Iterable[Sample]) -> Iterable[Sample]:

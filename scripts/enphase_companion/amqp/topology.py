@@ -20,6 +20,9 @@ PARTIAL_ROUTING_KEY = "MeterStream.partial"
 #: Matches both: in a topic pattern, # matches zero or more words.
 BINDING = "MeterStream.#"
 
+#: For messages with the reports of microinverters, every five minutes if `keep_panels` is set.
+INVERTERS_ROUTING_KEY = "Inverters"
+
 #: The queue of the consumers that store readings.
 DATABASE_QUEUE = "Enphase.Meters"
 
@@ -49,7 +52,8 @@ async def declare_queue(channel: Channel, exchange: AbstractExchange, name: str)
     """
     with translate_amqp_errors(f"{channel.broker}: queue {name}"):
         queue = await channel.amqp.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
-        await queue.bind(exchange, BINDING, timeout=_TIMEOUT)
+        for binding in (BINDING, INVERTERS_ROUTING_KEY):
+            await queue.bind(exchange, binding, timeout=_TIMEOUT)
         return queue
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 
 from ..amqp.broker import BrokerError, UnroutableError
 from ..amqp.publisher import Publisher
-from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
+from ..amqp.topology import INVERTERS_ROUTING_KEY, PARTIAL_ROUTING_KEY, ROUTING_KEY
 from ..message import Message, OutgoingMessage, are_complete, build_reports, encode
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
@@ -71,6 +71,8 @@ class Sender:
         self._raise_failure()
         built = build_reports(message)
         key = ROUTING_KEY if are_complete(built) else PARTIAL_ROUTING_KEY
+        if message.inverters:
+            key = INVERTERS_ROUTING_KEY
         body = encode(message, built)
         message_id = message.message_id or uuid.uuid4().hex
         await self._spool.add(OutgoingMessage(message_id, message.gateway, key, body))

@@ -1,13 +1,16 @@
-"""A message: what the meters of one gateway read at one time, and its JSON on the queue."""
+"""A message: what meters or microinverters of one gateway read at one time, and its JSON on the queue."""
 
 from enphase_api.message import (
+    MAX_INVERTERS,
     MAX_SAMPLES,
     MAX_TEXT,
     PHASES,
     SCHEMA_VERSION,
     WHOLE,
+    InverterSample,
     Message,
     Sample,
+    from_inverters,
     from_readings,
 )
 
@@ -24,11 +27,13 @@ from .codec import (
 
 __all__ = [
     "MAX_BODY",
+    "MAX_INVERTERS",
     "MAX_SAMPLES",
     "MAX_TEXT",
     "PHASES",
     "SCHEMA_VERSION",
     "WHOLE",
+    "InverterSample",
     "Message",
     "MessageError",
     "OutgoingMessage",
@@ -38,5 +43,6 @@ __all__ = [
     "decode",
     "encode",
     "from_content",
+    "from_inverters",
     "from_readings",
 ]

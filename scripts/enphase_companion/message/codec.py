@@ -10,6 +10,7 @@ import orjson
 
 from enphase_api import InvalidAnswerError
 from enphase_api.json_values import (
+    identifier,
     integer,
     is_identifier,
     is_serial_number,
@@ -21,21 +22,27 @@ from enphase_api.json_values import (
 from enphase_api.message import (
     EARLIEST,
     LATEST,
+    MAX_INVERTERS,
     MAX_SAMPLES,
     PHASES,
     SCHEMA_VERSION,
     WHOLE,
+    InverterSample,
     Message,
     Sample,
     first_of_each,
 )
-from enphase_api.models import Quantities
+from enphase_api.models import MAX_INVERTER_POWER, Quantities
 
 from . import reports
 from .fast import decode_usual
 
-#: Bytes: twice the size of a message with MAX_SAMPLES; a usual one has four thousand.
+#: Bytes: twice the size of a message with MAX_SAMPLES, and a little more than one with MAX_INVERTERS has; a
+#: usual one has four thousand.
 MAX_BODY = 64_000
+
+#: Wh; far beyond the lifetime counter of a microinverter.
+_MAX_ENERGY = 1e12
 
 
 class MessageError(ValueError):
@@ -93,6 +100,8 @@ def from_content(content: Mapping[str, Any], default_gateway: str | None = None)
     sent_at = number(content, "timestamp", low=EARLIEST / 1000, high=LATEST / 1000)
     if sent_at is None:
         raise MessageError("no valid timestamp")
+    if "inverters" in content and "meters" not in content:
+        return Message(gateway, sent_at, (), inverters=_read_inverters(content))
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
     try:
         samples = tuple(first_of_each(read(_check_count(json_objects(content.get(key), key), key))))
@@ -145,6 +154,26 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
             raise MessageError("an element of `meters` lacks a valid measurement_type, phase or measured_at")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))
+
+
+def _read_inverters(content: Mapping[str, Any]) -> tuple[InverterSample, ...]:
+    """Return the first report of each microinverter. Raises MessageError."""
+    try:
+        entries = json_objects(content.get("inverters"), "inverters")
+    except InvalidAnswerError:
+        raise MessageError("`inverters` is not a list of objects") from None
+    if not 0 < len(entries) <= MAX_INVERTERS:
+        raise MessageError(f"{len(entries)} elements of `inverters`, not 1 to {MAX_INVERTERS}")
+    samples: dict[str, InverterSample] = {}
+    for entry in entries:
+        serial_number = identifier(entry, "serial_number")
+        measured_at = integer(entry, "measured_at", low=EARLIEST, high=LATEST)
+        if serial_number is None or measured_at is None:
+            raise MessageError("an element of `inverters` lacks a valid serial_number or measured_at")
+        power = number(entry, "power", -MAX_INVERTER_POWER, MAX_INVERTER_POWER)
+        energy = number(entry, "energy", 0, _MAX_ENERGY)
+        samples.setdefault(serial_number, InverterSample(serial_number, measured_at, power, energy))
+    return tuple(samples.values())
 
 
 def _check_count(entries: Sequence[Mapping[str, Any]], key: str) -> Sequence[Mapping[str, Any]]:

@@ -9,8 +9,9 @@ from .ensemble import Collar, Combiner, DryContact, Generator, Relay, SystemCont
 from .info import Info
 from .live import Live
 from .meters import MeasurementType, Meter
-from .microinverters import DeviceData, InverterDetails
+from .microinverters import INVERTER_ENERGY_LIMIT, DeviceData, InverterDetails
 from .production import (
+    MAX_INVERTER_POWER,
     Inverter,
     Production,
     ProductionSource,
@@ -24,6 +25,8 @@ from .storage import Storage, StorageMode, StorageSettings
 from .tariff import Tariff
 
 __all__ = [
+    "INVERTER_ENERGY_LIMIT",
+    "MAX_INVERTER_POWER",
     "AcBatteries",
     "Batteries",
     "Battery",

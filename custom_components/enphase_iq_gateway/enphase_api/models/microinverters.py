@@ -18,10 +18,7 @@ from ..json_values import (
     thousandth,
     timestamp,
 )
-from .production import Inverter
-
-#: W; more than any microinverter produces.
-_MOST_WATTS = 2_000
+from .production import MAX_INVERTER_POWER, Inverter
 
 #: The `devName` of a microinverter ("power conversion unit"); meters are in the same answer as "eim".
 _MICROINVERTER = "pcu"
@@ -63,8 +60,8 @@ class InverterDetails(Inverter):
         last = _nested(channels[0], "lastReading") if channels else {}
         dates = [timestamp(_nested(each, "lastReading"), "endDate") for each in channels]
         reported_at = max((date for date in dates if date is not None), default=None)
-        power = _sum(channels, "watts", "now", -_MOST_WATTS, _MOST_WATTS)
-        most = _sum(channels, "watts", "max", 0, _MOST_WATTS)
+        power = _sum(channels, "watts", "now", -MAX_INVERTER_POWER, MAX_INVERTER_POWER)
+        most = _sum(channels, "watts", "max", 0, MAX_INVERTER_POWER)
         is_known = most is not None and most > 0 and (power is None or power <= most)
         joules = _sum(channels, "lifetime", "joulesProduced", 0, 1e15)
         if joules is not None and len(channels) > 1:
@@ -77,7 +74,9 @@ class InverterDetails(Inverter):
             power=power if reported_at is not None else None,
             max_power=most if is_known else None,
             lifetime_energy=None if joules is None else joules / _JOULES_PER_WATT_HOUR,
-            energy_today=_sum(channels, "wattHours", "today", 0, 24 * _MOST_WATTS) if reported_at else None,
+            energy_today=_sum(channels, "wattHours", "today", 0, 24 * MAX_INVERTER_POWER)
+            if reported_at
+            else None,
             dc_voltage=thousandth(last, "dcVoltageINmV", 0, 200),
             dc_current=thousandth(last, "dcCurrentINmA", 0, 50),
             ac_voltage=thousandth(last, "acVoltageINmV", 0, 1000),

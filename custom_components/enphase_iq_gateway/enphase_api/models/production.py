@@ -31,7 +31,7 @@ _POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
 
 #: W; more than any microinverter produces.
-_MOST_WATTS = 2_000
+MAX_INVERTER_POWER = 2_000
 
 #: From this firmware on, the totals of a metered gateway without current transformers hardly change.
 _STALLED_SINCE = (8, 2, 4264)
@@ -207,8 +207,8 @@ class Inverter:
 
     @classmethod
     def _from_json(cls, data: Mapping[str, Any], serial_number: str) -> Self:
-        power = number(data, "lastReportWatts", -_MOST_WATTS, _MOST_WATTS)
-        most = number(data, "maxReportWatts", 0, _MOST_WATTS)
+        power = number(data, "lastReportWatts", -MAX_INVERTER_POWER, MAX_INVERTER_POWER)
+        most = number(data, "maxReportWatts", 0, MAX_INVERTER_POWER)
         # Some gateways report 0 for all (quirks.KNOWN); a maximum below the present power is wrong, too.
         is_known = most is not None and most > 0 and (power is None or power <= most)
         return cls(

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from .answers import Outcome, Recording
-from .catalogue import Endpoint, Field
+from .catalogue import ANY_NAME, UNKNOWN, Endpoint, Field, Safety, find_field
 from .example import select_richest, serialize, shorten
 from .markup import Markup
 from .schema import FieldSchema, ObjectSchema, infer_schema
@@ -25,6 +25,12 @@ _REASONS = {
     Outcome.FAILED: "This gateway did not answer the request.",
     Outcome.NOT_REQUESTED: "The generator never requests this endpoint.",
 }
+_SAFETIES = {
+    Safety.READS: "yes",
+    Safety.ACTS: "no",
+    Safety.UNKNOWN: "not known; the generator never requests it",
+}
+_FORMATS = {"json": "JSON", "xml": "XML", "text": "text", "events": "Server-Sent Events"}
 _CATALOGUE_ONLY = "This page is based on the catalogue only."
 _WIDTHS = {"Field": 3, "Type": 2, "Unit": 2, "Present": 2, "Meaning": 6}
 _HEAD = tuple(_WIDTHS)
@@ -56,7 +62,7 @@ def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Mark
     firmware = list(dict.fromkeys(firmware for firmware, _ in answers))
     facts = [
         markup.heading(1, endpoint.path),
-        markup.text(endpoint.summary),
+        markup.text(endpoint.description),
         _overview(endpoint, firmware, markup),
     ]
     if outcome is not Outcome.ANSWERED:
@@ -90,7 +96,7 @@ def build_index(
                 markup.link(endpoint.page, markup.literal(endpoint.path)),
                 ", ".join(endpoint.methods),
                 outcomes[endpoint.page].value,
-                markup.text(endpoint.summary.partition(". ")[0].rstrip(".")),
+                markup.text(endpoint.description.partition(". ")[0].rstrip(".")),
             )
             for endpoint in members
         ]
@@ -115,16 +121,36 @@ def _overview(endpoint: Endpoint, firmware: Sequence[str], markup: Markup) -> st
     methods = "; ".join(
         f"{markup.literal(method)} ({_role(role)})" for method, role in endpoint.methods.items()
     )
-    rows = [("Methods", methods), ("Format", "XML" if endpoint.format == "xml" else "JSON")]
+    rows = [
+        ("Methods", methods),
+        ("Safe to read", _SAFETIES[endpoint.safety]),
+        ("Format", _FORMATS[endpoint.format]),
+    ]
+    if endpoint.since or endpoint.until:
+        rows.append(("Available", " ".join(_availability(endpoint))))
     if endpoint.firmware:
         rows.append(("Known firmware", ", ".join(endpoint.firmware)))
+    if endpoint.seconds:
+        rows.append(("Duration", _duration(*endpoint.seconds)))
+    rows.append(("Source", markup.text("; ".join(endpoint.source))))
     if firmware:
         rows.append(("Example from", f"firmware {', '.join(markup.literal(each) for each in firmware)}"))
     return markup.table(("Endpoint", markup.literal(endpoint.path)), rows, (1, 4))
 
 
 def _role(role: str) -> str:
-    return {"none": "no login", "not known": "role not known"}.get(role, role)
+    return {"none": "no login", UNKNOWN: "role not known"}.get(role, role)
+
+
+def _availability(endpoint: Endpoint) -> Iterator[str]:
+    if endpoint.since:
+        yield f"since firmware {endpoint.since}"
+    if endpoint.until:
+        yield f"up to firmware {endpoint.until}"
+
+
+def _duration(shortest: float, longest: float) -> str:
+    return f"{shortest:g} to {longest:g} s" if shortest < longest else f"{longest:g} s"
 
 
 def _field_tables(endpoint: Endpoint, objects: Mapping[str, ObjectSchema], markup: Markup) -> Iterator[str]:
@@ -168,7 +194,7 @@ def _table(
 ) -> tuple[tuple[str, ...], ...]:
     """Return head and rows: the catalogue's fields in their order, then the others."""
     names = [*known, *sorted((inferred.fields if inferred else {}).keys() - known.keys())]
-    rows = [_HEAD, *(_row(name, known.get(name, Field()), inferred, markup) for name in names)]
+    rows = [_HEAD, *(_row(name, find_field(known, name), inferred, markup) for name in names)]
     # Without an answer, nothing is known about which fields are present.
     present = _HEAD.index("Present")
     return tuple(rows if inferred else [row[:present] + row[present + 1 :] for row in rows])
@@ -185,7 +211,8 @@ def _row(name: str, known: Field, inferred: ObjectSchema | None, markup: Markup)
         if field and field.type not in ("list", "null")
         else known.type or (field.type if field else "")
     )
-    return markup.literal(name), type_, known.unit, _presence(field, inferred), ": ".join(meaning)
+    shown = "any other name" if name == ANY_NAME else markup.literal(name)
+    return shown, type_, known.unit, _presence(field, inferred), ": ".join(meaning)
 
 
 def _presence(field: FieldSchema | None, inferred: ObjectSchema | None) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from hypothesis import strategies
 
 from enphase_companion.endpoint_docs.answers import Answer, Outcome, Recording
-from enphase_companion.endpoint_docs.catalogue import Endpoint
+from enphase_companion.endpoint_docs.catalogue import Endpoint, Safety
 from enphase_companion.endpoint_docs.markup import Markup
 from enphase_companion.endpoint_docs.pages import build_page
 from enphase_companion.endpoint_docs.placeholders import Placeholder
@@ -83,7 +83,8 @@ def render_page(text: str, markup: Markup, form: str = "json") -> str:
     members = {text: value, "list": [value], "nested": {text: {"a": value}}}
     tags = {"root": {"@attribute": value, "element": value, "list": [value, {"@a": value}]}}
     answer = members if form == "json" else tags
-    endpoint = Endpoint("Chapter", "/path", "It answers.", {"GET": "owner"}, {}, True, form, (), {})
+    methods = {"GET": "owner"}
+    endpoint = Endpoint("Chapter", "/path", "It answers.", methods, Safety.READS, ("test",), format=form)
     page = build_page(endpoint, [Recording(text, {"/path": Answer(Outcome.ANSWERED, answer)})], markup)
     return "\n\n".join((*page.facts, *page.example)) + "\n"
 

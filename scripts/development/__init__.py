@@ -1,1 +1,1 @@
-"""Environments, demo, benchmarks and pictures for developers; the product imports none of them."""
+"""Environments, demo, benchmarks, pictures and site, for developers; the product imports none of them."""

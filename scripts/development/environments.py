@@ -63,12 +63,14 @@ KINDS = {
     "scripts-3.14": Environment(
         "client and scripts; mypy", "3.14", "requirements-scripts.txt", size="200 MB"
     ),
+    "docs": Environment("documentation site", "3.14", "requirements-docs.txt", size="150 MB"),
 }
 
 # Each file of locked versions, with the oldest Python that it is for and further options of its resolution.
 LOCKS: dict[str, tuple[str, Words]] = {
     "requirements": ("3.14.2", []),
     "requirements-scripts": ("3.11", ["--extra", "all", "--override", "tests/overrides-scripts.in"]),
+    "requirements-docs": ("3.14", []),
 }
 
 

@@ -16,6 +16,7 @@ BEFORE_ALL_ELSE = [
     PROJECT / "scripts/demo",
     PROJECT / "scripts/benchmark",
     PROJECT / "scripts/pictures",
+    PROJECT / "scripts/site",
     PROJECT / "scripts/soak",
 ]
 

@@ -16,8 +16,9 @@ def lock_file(request: pytest.FixtureRequest) -> Path:
     return file
 
 
-def test_there_are_lock_files_with_and_without_home_assistant() -> None:
-    assert [file.name for file in LOCK_FILES] == ["requirements-scripts.txt", "requirements.txt"]
+def test_there_are_lock_files_with_and_without_home_assistant_and_of_the_site() -> None:
+    names = ["requirements-docs.txt", "requirements-scripts.txt", "requirements.txt"]
+    assert [file.name for file in LOCK_FILES] == names
 
 
 def test_no_lock_file_names_an_index_or_a_path(lock_file: Path) -> None:

@@ -1,0 +1,35 @@
+"""Sphinx's configuration of the documentation site: `scripts/site` builds it.
+
+Its pages are the Markdown files of this folder, and those that `development.site.extension` makes.
+"""
+
+import tomllib
+from pathlib import Path
+
+_PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+project = "Enphase IQ Gateway"
+author = _PROJECT["authors"][0]["name"]
+project_copyright = author
+release = _PROJECT["version"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.mermaid", "development.site.extension"]
+
+# Markdown as GitHub shows it: anchors of headings, diagrams, and pictures with a width.
+myst_heading_anchors = 4
+myst_fence_as_directive = ["mermaid"]
+myst_enable_extensions = ["html_image"]
+highlight_language = "none"
+
+# Docstrings have code between single backticks, as Markdown has.
+default_role = "code"
+autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_baseurl = _PROJECT["urls"]["Documentation"]
+html_copy_source = False

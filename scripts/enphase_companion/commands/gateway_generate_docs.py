@@ -18,14 +18,15 @@ from ..runtime.main import run
 if TYPE_CHECKING:
     from ..endpoint_docs.answers import Recording
     from ..endpoint_docs.catalogue import Endpoint
-    from ..endpoint_docs.markup import Markup
     from ..endpoint_docs.pages import Page
-    from ..endpoint_docs.writer import WriteResult
+    from ..endpoint_docs.writer import Format, WriteResult
 
 NAME = "enphase-gateway-generate-docs"
 KEYS = GATEWAY_KEYS
 
 _FOLDER = Path("docs/gateway")
+#: Folder of the schemas, in the folder of the pages.
+_SCHEMAS = "schemas"
 #: Seconds between two requests.
 _DELAY, _MAX_DELAY = 1.0, 60.0
 
@@ -99,20 +100,17 @@ def _delay(text: str) -> float:
 def _generate(arguments: argparse.Namespace) -> int:
     from ..endpoint_docs.anonymize import anonymize
     from ..endpoint_docs.catalogue import load_catalogue
-    from ..endpoint_docs.markup import FORMATS
-    from ..endpoint_docs.pages import build_index, build_page
     from ..endpoint_docs.placeholders import Placeholders
     from ..runtime.service import run_once
 
-    endpoints, markup, placeholders = load_catalogue(), FORMATS[arguments.format], Placeholders()
+    endpoints, placeholders = load_catalogue(), Placeholders()
     if arguments.folders:
         recordings = _load_recordings(arguments.folders, endpoints)
     else:
         recordings = [run_once(_fetch_answers(arguments, endpoints))]
     # Nothing after this line sees private data.
     anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
-    pages = [build_page(endpoint, anonymous, markup) for endpoint in endpoints]
-    _write_pages([*pages, build_index(endpoints, pages, anonymous, markup)], markup, arguments)
+    _write(endpoints, anonymous, arguments)
     return 0
 
 
@@ -148,26 +146,52 @@ async def _fetch_answers(arguments: argparse.Namespace, endpoints: tuple[Endpoin
         )
 
 
-def _write_pages(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace) -> None:
-    """Write all pages and print a summary."""
+def _write(
+    endpoints: tuple[Endpoint, ...], recordings: Sequence[Recording], arguments: argparse.Namespace
+) -> None:
+    """Write pages, schemas and the OpenAPI description, and print a summary."""
+    from ..endpoint_docs.answers import Outcome
+    from ..endpoint_docs.json_schema import JsonFile, build_file, build_schema
+    from ..endpoint_docs.markup import FORMATS
+    from ..endpoint_docs.openapi import FILE_NAME, build_openapi
+    from ..endpoint_docs.pages import build_index, build_page, find_answers
+    from ..endpoint_docs.writer import WriteResult
+
+    markup, output = FORMATS[arguments.format], arguments.output
+    pages = [build_page(endpoint, recordings, markup) for endpoint in endpoints]
+    schemas = {
+        endpoint.page: build_schema(endpoint, [content for _, content in find_answers(endpoint, recordings)])
+        for endpoint in endpoints
+    }
+    files = [build_file(page.name, schemas[page.name], page.outcome) for page in pages]
+    description = build_file(FILE_NAME, build_openapi(endpoints, schemas, recordings), Outcome.ANSWERED)
+    index = build_index(endpoints, pages, recordings, markup)
+    written = _write_files([*pages, index], output, markup, overwrite=arguments.overwrite)
+    for_programs = _write_files(files, output / _SCHEMAS, JsonFile(), overwrite=arguments.overwrite)
+    for_programs += _write_files([description], output, JsonFile(), overwrite=arguments.overwrite)
+    print(f"{output}: {_format_counts(written, WriteResult)}")
+    print(f"schemas: {_format_counts(for_programs, WriteResult)}")
+    print(f"endpoints: {_format_counts(Counter(page.outcome for page in pages), Outcome)}")
+
+
+def _write_files(
+    pages: Sequence[Page], folder: Path, format_: Format, *, overwrite: bool
+) -> Counter[WriteResult]:
     import logging
 
-    from ..endpoint_docs.answers import Outcome
     from ..endpoint_docs.writer import WriteResult, write_page
 
     results: Counter[WriteResult] = Counter()
     for page in pages:
-        result = write_page(page, arguments.output, markup, overwrite=arguments.overwrite)
+        result = write_page(page, folder, format_, overwrite=overwrite)
         results[result] += 1
         if result is WriteResult.EDITED:
             logging.getLogger(__name__).warning(
                 "%s: not replaced, as it was edited or not written by this command: use --overwrite to "
                 "replace it",
-                arguments.output / f"{page.name}{markup.suffix}",
+                folder / f"{page.name}{format_.suffix}",
             )
-    outcomes = Counter(page.outcome for page in pages[:-1])
-    print(f"{arguments.output}: {_format_counts(results, WriteResult)}")
-    print(f"endpoints: {_format_counts(outcomes, Outcome)}")
+    return results
 
 
 def _format_counts(counter: Counter[Any], kinds: Iterable[Enum]) -> str:

@@ -52,12 +52,7 @@ class Page:
 
 def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Markup) -> Page:
     """Return an endpoint's page. The recordings must be anonymized."""
-    answers = [
-        (recording.firmware, recording.answers[request].content)
-        for recording in recordings
-        for request in endpoint.requests
-        if request in recording.answers and recording.answers[request].outcome is Outcome.ANSWERED
-    ]
+    answers = list(find_answers(endpoint, recordings))
     outcome = _overall_outcome(endpoint, recordings)
     firmware = list(dict.fromkeys(firmware for firmware, _ in answers))
     facts = [
@@ -79,6 +74,15 @@ def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Mark
     return Page(endpoint.page, outcome, tuple(facts), example)
 
 
+def find_answers(endpoint: Endpoint, recordings: Sequence[Recording]) -> Iterator[tuple[str, Any]]:
+    """Yield the firmware and the content of each answer of an endpoint."""
+    for recording in recordings:
+        for request in endpoint.requests:
+            answer = recording.answers.get(request)
+            if answer is not None and answer.outcome is Outcome.ANSWERED:
+                yield recording.firmware, answer.content
+
+
 def build_index(
     endpoints: Sequence[Endpoint], pages: Sequence[Page], recordings: Sequence[Recording], markup: Markup
 ) -> Page:
@@ -89,7 +93,11 @@ def build_index(
         f"Fields of each endpoint with types and units, inferred from answers of firmware {firmware} and "
         "merged with a catalogue of known endpoints. The examples are anonymized."
     )
-    facts = [markup.heading(1, "Endpoints of the IQ Gateway"), introduction]
+    files = (
+        "For programs: the JSON Schema of each endpoint is in the folder `schemas`, the OpenAPI description "
+        "of the gateway in `openapi.json`."
+    )
+    facts = [markup.heading(1, "Endpoints of the IQ Gateway"), introduction, markup.text(files)]
     for chapter, members in groupby(endpoints, key=lambda each: each.chapter):
         rows = [
             (

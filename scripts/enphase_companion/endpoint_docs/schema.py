@@ -8,8 +8,9 @@ numbers, or placeholders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from .placeholders import Placeholder
@@ -22,33 +23,54 @@ _WORD = re.compile(r"(?!.*\d\.\d)[A-Za-z][A-Za-z0-9_.-]{0,40}")
 #: Maximum values of an enumeration.
 _MAX_VALUES = 10
 
+_TYPES: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    Placeholder: "string",
+    dict: "object",
+    list: "list",
+    type(None): "null",
+}
+_PLURALS = {"integer": "integers", "number": "numbers", "object": "objects", "string": "strings"}
+
 
 @dataclass
 class FieldSchema:
-    """A field: how often it was present, and its types and texts."""
+    """A field: how often it was present, its types, those of its lists' elements, and its texts."""
 
     count: int = 0
     types: set[str] = field(default_factory=set)
+    elements: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     has_placeholders: bool = False
 
-    def add(self, value: Any) -> None:
-        """Add one value."""
-        self.types.add(_type(value))
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Placeholder):
-                self.has_placeholders = True
-            elif isinstance(each, str) and each:
-                self.texts.add(each)
+    def add(self, values: Sequence[Any]) -> None:
+        """Add these values."""
+        kinds = set(map(type, values))
+        self.types.update(_TYPES[kind] for kind in kinds)
+        self._add_texts(values, kinds)
+        if list in kinds:
+            elements = _elements(values)
+            kinds = set(map(type, elements))
+            self.elements.update(_TYPES[kind] for kind in kinds)
+            self._add_texts(elements, kinds)
+
+    def _add_texts(self, values: Iterable[Any], kinds: set[type]) -> None:
+        self.has_placeholders = self.has_placeholders or Placeholder in kinds
+        # More are no enumeration.
+        if str in kinds and len(self.texts) <= _MAX_VALUES:
+            self.texts.update(each for each in values if type(each) is str and each)
 
     @property
     def type(self) -> str:
         """The types of its values, as text."""
-        types = set(self.types)
-        if "number" in types:
-            types.discard("integer")
-        if any(each.startswith("list of ") for each in types):
-            types.discard("list")
+        elements = without_integer(self.elements)
+        types = without_integer(self.types)
+        if len(elements) == 1:
+            (kind,) = elements
+            types = {f"list of {_PLURALS.get(kind, kind)}" if each == "list" else each for each in types}
         return " or ".join(sorted(types))
 
     @property
@@ -71,8 +93,7 @@ class ObjectSchema:
 def infer_schema(answers: Iterable[Any]) -> dict[str, ObjectSchema]:
     """Return the objects in these answers of one endpoint by path."""
     objects: dict[str, ObjectSchema] = {}
-    for answer in answers:
-        _collect(answer, "", objects)
+    _collect(list(answers), "", objects)
     return objects
 
 
@@ -81,36 +102,45 @@ def generalize_name(name: str) -> str:
     return ANY_ID if isinstance(name, Placeholder) or _NUMBER.fullmatch(name) else name
 
 
-def _collect(value: Any, path: str, objects: dict[str, ObjectSchema]) -> None:
-    if isinstance(value, list):
-        for each in value:
-            _collect(each, f"{path}[]", objects)
-    elif isinstance(value, dict):
-        schema = objects.setdefault(path, ObjectSchema())
-        schema.count += 1
-        for name in {generalize_name(each) for each in value}:
-            schema.fields.setdefault(name, FieldSchema()).count += 1
-        for name, content in value.items():
-            schema.fields[generalize_name(name)].add(content)
-            _collect(content, f"{path}.{generalize_name(name)}".lstrip("."), objects)
+def join_path(path: str, name: str) -> str:
+    """Return the path of a field in the object with this path."""
+    return f"{path}.{name}" if path else name or '""'
 
 
-def _type(value: Any) -> str:
-    if isinstance(value, list):
-        kinds = {_type(each) for each in value}
-        if "number" in kinds:
-            kinds.discard("integer")
-        return f"list of {_PLURALS.get(kind := kinds.pop(), kind)}" if len(kinds) == 1 else "list"
-    return next(name for kind, name in _TYPES if isinstance(value, kind))
+def without_integer(types: set[str]) -> set[str]:
+    """Return these types; an integer is a number, too."""
+    return types - {"integer"} if "number" in types else types
 
 
-#: In this order, as bool is a subclass of int.
-_TYPES = (
-    (bool, "boolean"),
-    (int, "integer"),
-    (float, "number"),
-    (str, "string"),
-    (dict, "object"),
-    (type(None), "null"),
-)
-_PLURALS = {"integer": "integers", "number": "numbers", "object": "objects", "string": "strings"}
+def _collect(values: Sequence[Any], path: str, objects: dict[str, ObjectSchema]) -> None:
+    """Add all values of one path at once: a column of values costs little more than one of them."""
+    members = [each for each in values if type(each) is dict]
+    if members:
+        _collect_objects(members, path, objects)
+    elements = _elements(values)
+    if elements:
+        _collect(elements, f"{path}[]", objects)
+
+
+def _collect_objects(members: list[dict[str, Any]], path: str, objects: dict[str, ObjectSchema]) -> None:
+    schema = objects.setdefault(path, ObjectSchema())
+    schema.count += len(members)
+    # Elements of a list mostly have the same names.
+    by_names: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for each in members:
+        by_names.setdefault(tuple(each), []).append(each)
+    columns: dict[str, list[Any]] = {}
+    for names, alike in by_names.items():
+        general = [generalize_name(name) for name in names]
+        for name in set(general):
+            schema.fields.setdefault(name, FieldSchema()).count += len(alike)
+        for name, column in zip(names, general, strict=True):
+            columns.setdefault(column, []).extend([each[name] for each in alike])
+    for name, values in columns.items():
+        schema.fields[name].add(values)
+        _collect(values, join_path(path, name), objects)
+
+
+def _elements(values: Sequence[Any]) -> list[Any]:
+    """Return the elements of all lists among these values."""
+    return list(chain.from_iterable(each for each in values if type(each) is list))

@@ -11,11 +11,11 @@ import hashlib
 import re
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from enphase_api.files import write_file
 
 from .answers import Outcome
-from .markup import Markup
 from .pages import Page
 
 _DIGESTS = re.compile(r"page ([0-9a-f]{16}), without example ([0-9a-f]{16})")
@@ -31,7 +31,16 @@ class WriteResult(Enum):
     EDITED = "edited and not replaced"
 
 
-def write_page(page: Page, folder: Path, markup: Markup, *, overwrite: bool = False) -> WriteResult:
+class Format(Protocol):
+    """The form of a file: a markup language, or JSON."""
+
+    suffix: str
+
+    def comment(self, text: str) -> str:
+        """Return the first line."""
+
+
+def write_page(page: Page, folder: Path, markup: Format, *, overwrite: bool = False) -> WriteResult:
     """Write a page, unless it is unchanged, or was edited and `overwrite` is false.
 
     Raises OSError.

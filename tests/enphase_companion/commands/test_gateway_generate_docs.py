@@ -32,8 +32,8 @@ def run_command(user: CliUser, *arguments: str) -> Result:
 def read_pages(user: CliUser, ending: str = ".adoc") -> dict[str, str]:
     """Return all pages in docs/gateway, by name."""
     folder = user.home.parent / "docs" / "gateway"
-    assert [each for each in folder.iterdir() if each.suffix != ending] == []
-    return {each.stem: each.read_text() for each in folder.iterdir()}
+    assert {each.name for each in folder.iterdir() if each.suffix != ending} == {"schemas", "openapi.json"}
+    return {each.stem: each.read_text() for each in folder.iterdir() if each.suffix == ending}
 
 
 def find_endpoint(path: str) -> Endpoint:
@@ -52,7 +52,9 @@ def test_each_endpoint_has_a_page_and_the_index_links_them(
     assert sorted(re.findall(r"link:(\S+)\.adoc\[", written["README"])) == sorted({*written} - {"README"})
     version = user.simulator.house.profile.firmware.lstrip("D")
     assert f"firmware `+{version}+`" in written["info"]
-    assert result.out.startswith(f"docs/gateway: {len(written)} new\nendpoints: ")
+    assert result.out.startswith(
+        f"docs/gateway: {len(written)} new\nschemas: {len(written)} new\nendpoints: "
+    )
 
 
 def test_a_page_merges_the_catalogue_with_the_answers(create_ready_user: Callable[..., CliUser]) -> None:
@@ -301,7 +303,7 @@ def test_secrets_never_appear_in_the_debug_log_or_on_a_page(
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "DEBUG" in err
-    written = "".join(each.read_text() for each in (user.home / "pages").iterdir())
+    written = "".join(each.read_text() for each in (user.home / "pages").rglob("*.*"))
     serials = [each.serial_number for each in user.simulator.house.inverters]
     assert user.simulator.serial_number.isdecimal()
     hunted = [token, token[-20:], PASSWORD, USERNAME]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .answers import Outcome
-from .catalogue import Endpoint, Field
+from .catalogue import ANY_NAME, Endpoint, Field, find_field
 from .pages import Page
 from .schema import ANY_ID, FieldSchema, ObjectSchema, infer_schema, join_path, without_integer
 
@@ -19,7 +19,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _LIST = "list of "
 #: The types of elements, in the catalogue's plural.
-_SINGULARS = {"objects": "object", "strings": "string", "integers": "integer", "numbers": "number"}
+_SINGULARS = {
+    "objects": "object",
+    "strings": "string",
+    "integers": "integer",
+    "numbers": "number",
+    "lists": "list",
+}
 
 
 def build_schema(endpoint: Endpoint, contents: Sequence[Any]) -> dict[str, Any]:
@@ -33,7 +39,7 @@ def build_schema(endpoint: Endpoint, contents: Sequence[Any]) -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "title": endpoint.path,
-        "description": endpoint.summary,
+        "description": endpoint.description,
         **_Builder(endpoint.fields, objects).build("", answer.types, answer.elements),
     }
 
@@ -77,11 +83,11 @@ class _Builder:
         names = [*known, *sorted(found.fields.keys() - known.keys())]
         properties = {
             name: self._build_field(
-                join_path(path, name), name, known.get(name, Field()), found.fields.get(name)
+                join_path(path, name), name, find_field(known, name), found.fields.get(name)
             )
             for name in names
         }
-        others = properties.pop(ANY_ID, None)
+        others = properties.pop(ANY_ID, None) or properties.pop(ANY_NAME, None)
         required = sorted(name for name in properties if _is_always_in(name, found))
         return {
             **({"properties": properties} if properties else {}),

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .answers import Outcome, Recording
-from .catalogue import Endpoint
+from .catalogue import UNKNOWN, Endpoint
 
 FILE_NAME = "openapi"
 
 _VERSION = "3.1.0"
 _MEDIA_TYPES = {"xml": "application/xml", "text": "text/plain", "events": "text/event-stream"}
-_UNKNOWN_ROLES = ("not known", "unknown")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 #: Other characters are not allowed in the names of components.
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -99,13 +98,14 @@ def _operation(
     return {
         "operationId": f"{method.lower()}_{_component(endpoint)}",
         "tags": [endpoint.chapter],
-        "summary": endpoint.summary.partition(". ")[0].rstrip("."),
-        "description": endpoint.summary,
+        "summary": endpoint.description.partition(". ")[0].rstrip("."),
+        "description": endpoint.description,
         **({"parameters": list(_queries(endpoint))} if reads and endpoint.queries else {}),
         **({} if reads else {"requestBody": {"content": {"application/json": {"schema": {}}}}}),
         "responses": {"200": answer, **{code: {"description": text} for code, text in _FAILURES.items()}},
         # The names are roles.
-        "security": [] if role == "none" else [{"token": [] if role in _UNKNOWN_ROLES else [role]}],
+        "security": [] if role == "none" else [{"token": [] if role == UNKNOWN else [role]}],
+        **({"x-safety": endpoint.safety.value} if reads else {}),
         **({"x-outcome": outcomes or [Outcome.NOT_REQUESTED.value]} if reads else {}),
     }
 

@@ -1,4 +1,4 @@
-"""The README's table for the Energy dashboard, compared with the texts of the newest Home Assistant."""
+"""The table for the Energy dashboard in docs/dashboard.md, and the texts of the newest Home Assistant."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from development.demo.flow import DOMAIN
 from development.steps import PROJECT
 
-README = (PROJECT / "README.md").read_text()
+PAGE = (PROJECT / "docs" / "dashboard.md").read_text()
 FRONTEND = Path(import_module("hass_frontend").__path__[0])
 
 #: The fields in the table, by section of the frontend's texts, in the order of its page. All dialogs share
@@ -24,7 +24,7 @@ FIELDS = {
 
 def rows() -> Iterator[tuple[str, str, str]]:
     """Yield each row of the table: the section, the field and the sensor to choose."""
-    [table] = re.findall(r"\n\| there \| field \| choose \|\n.*\n((?:\|.*\n)+)", README)
+    [table] = re.findall(r"\n\| there \| field \| choose \|\n.*\n((?:\|.*\n)+)", PAGE)
     section = ""
     for line in table.splitlines():
         there, field, choose = (cell.strip() for cell in line.strip("|").split("|"))

@@ -45,6 +45,8 @@ def test_no_threat_is_listed_twice() -> None:
     assert len(set(threats)) == len(threats) > 0
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
-def test_the_page_is_linked(page: str) -> None:
-    assert "docs/security.md" in (PROJECT / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("page", "link"), [("README.md", "/security.html"), ("SECURITY.md", "docs/security.md")]
+)
+def test_the_page_is_linked(page: str, link: str) -> None:
+    assert f"{link})" in (PROJECT / page).read_text(encoding="utf-8")

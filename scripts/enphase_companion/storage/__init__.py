@@ -3,6 +3,7 @@
 from .buckets import DAY, MINUTE, QUARTER_HOUR, SECOND, Resolution
 from .database import Database
 from .errors import StorageError, UnavailableError, UnstorableError
+from .inverters import InverterDay, InverterHistory
 from .reader import Energy, Point
 from .summary import Power
 
@@ -13,6 +14,8 @@ __all__ = [
     "SECOND",
     "Database",
     "Energy",
+    "InverterDay",
+    "InverterHistory",
     "Point",
     "Power",
     "Resolution",

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.rules import system_zone
 from ..message import WHOLE, Message
+from . import inverters as inverter_storage
 from . import maintenance, partitions, rollup, schema
 from .address import parse_url
 from .buckets import SECOND, Resolution, resolution_for
@@ -21,6 +22,7 @@ from .engine import TIMEOUT, Transactions
 from .errors import StorageError
 from .import_enphase_api import import_readings
 from .import_hours import ImportedSeries, import_series
+from .inverters import InverterHistory
 from .maintenance import Progress
 from .reader import Energy, Point, Reader, build_points, energy_between
 from .statements import (
@@ -31,7 +33,7 @@ from .statements import (
     set_initial_time_zone,
 )
 from .status import Status, get_status
-from .tables import gateways, measurements
+from .tables import gateways, inverters, measurements
 from .writer import IdTable, Refused, Writer
 
 #: Twice the largest fleet in the benchmarks.
@@ -39,6 +41,9 @@ MAX_GATEWAYS = 2_000
 
 #: Gateways have eight types of meters. The column has room for 32,767 ids.
 MAX_MEASUREMENTS = 100
+
+#: Of all gateways: fifty for each.
+MAX_INVERTERS = 100_000
 
 
 class Database:
@@ -59,7 +64,8 @@ class Database:
         self._transactions = Transactions(parse_url(url) if isinstance(url, str) else url, timeout)
         self._gateway_ids = IdTable(self._transactions, gateways, MAX_GATEWAYS)
         self._measurement_ids = IdTable(self._transactions, measurements, MAX_MEASUREMENTS)
-        self._writer = Writer(self._transactions, self._gateway_ids, self._measurement_ids)
+        inverter_ids = IdTable(self._transactions, inverters, MAX_INVERTERS)
+        self._writer = Writer(self._transactions, self._gateway_ids, self._measurement_ids, inverter_ids)
         self._time_zone = time_zone
 
     @property
@@ -174,6 +180,18 @@ class Database:
 
         return await self._transactions.read(work)
 
+    async def inverters(self, gateway: str, start: int, end: int) -> list[InverterHistory]:
+        """Return what each microinverter produced on the local days that start in [start, end).
+
+        Those without a reading there are included, unless they were read last long before.
+        """
+        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
+        if gateway_id is None:
+            return []
+        return await self._transactions.read(
+            partial(inverter_storage.read, gateway=gateway_id, start=start, end=end)
+        )
+
     async def status(self) -> Status:
         """Return the contents of the database."""
         return await self._transactions.read(get_status)
@@ -261,6 +279,7 @@ class Database:
         if self._time_zone is not None:
             await maintenance.change_time_zone(self._transactions, ids, self._time_zone.key)
         await maintenance.rebuild(self._transactions, ids, now, progress)
+        await inverter_storage.rebuild(self._transactions)
         await self.roll_up(now)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from sqlalchemy import Delete, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from . import inverters
 from .buckets import DAY, MINUTE, SECOND, Calendar, Resolution
 from .engine import Transactions
 from .partitions import drop_before
@@ -62,6 +63,7 @@ async def prune(
     if resolution is Resolution.READING:
         await transactions.write(partial(set_pruned_before, time=end))
         deleted += await transactions.write(partial(drop_before, end=end), may_take_long=True)
+        deleted += await inverters.prune(transactions, end)
     find_next = partial(_find_oldest, resolution=resolution, measurements=measurements)
     width = _PRUNE_AT_ONCE[resolution]
     ranges = [

@@ -56,6 +56,10 @@ def _measurement_id() -> Column[Any]:
     return _key("measurement_id", SmallInteger, "measurements.id")
 
 
+def _inverter_id() -> Column[Any]:
+    return _key("inverter_id", Integer, "inverters.id")
+
+
 def _phase() -> Column[Any]:
     return _key("phase", SmallInteger, "0: whole meter, 1 to 3: L1 to L3")
 
@@ -99,6 +103,44 @@ readings = Table(
     Column("apparent_energy", Double, comment="VAh, counter"),
     Column("reactive_energy_lagging", Double, comment="varh, counter"),
     Column("reactive_energy_leading", Double, comment="varh, counter"),
+    sqlite_with_rowid=False,
+)
+
+
+inverters = Table(
+    "inverters",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="inverter_id in other tables"),
+    Column("serial_number", _NAME, nullable=False, unique=True, comment="serial number of the microinverter"),
+)
+
+#: One row for each gateway, time and microinverter; those of five minutes are stored together.
+inverter_readings = Table(
+    "inverter_readings",
+    metadata,
+    _gateway_id(),
+    _key("measured_at", BigInteger, _TIME),
+    _inverter_id(),
+    # All digits of both, as energy is calculated from them.
+    Column("power", Double, comment="W, mean since the report before"),
+    Column("energy", Double, comment="Wh, counter that starts again at 2^32 J (1.19 MWh)"),
+    sqlite_with_rowid=False,
+)
+
+#: The rollup of a microinverter's local day. See inverters.py.
+inverter_days = Table(
+    "inverter_days",
+    metadata,
+    _gateway_id(),
+    _key("bucket_start", BigInteger, _BUCKET),
+    _inverter_id(),
+    Column("reading_count", Integer, nullable=False, comment="readings in the bucket"),
+    Column("first_measured_at", BigInteger, nullable=False, comment=f"first reading, {_TIME}"),
+    Column("last_measured_at", BigInteger, nullable=False, comment=f"last reading, {_TIME}"),
+    Column("energy", Double, comment="Wh, produced from the first to the last reading"),
+    Column("power_max", Double, comment="W"),
+    Column("energy_first", Double, comment="Wh, counter at its first reading"),
+    Column("energy_last", Double, comment="Wh, counter at its last reading"),
     sqlite_with_rowid=False,
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import Double, Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
+from . import inverters
 from .buckets import DAY, MINUTE, SECOND, Resolution
 from .engine import Transactions
 from .errors import UnavailableError, UnstorableError
@@ -40,7 +41,7 @@ _get_key = itemgetter(0, 1, 2, 3)
 
 
 class IdTable:
-    """The ids of names in one of the tables `gateways` and `measurements`, cached."""
+    """The ids of names in one of the tables `gateways`, `measurements` and `inverters`, cached."""
 
     def __init__(self, transactions: Transactions, table: Table, limit: int) -> None:
         """`limit`: maximum number of names, because any sender of messages can invent them."""
@@ -143,10 +144,17 @@ async def _update_flags(connection: AsyncConnection, flags: Mapping[str, bool]) 
 class Writer:
     """Writes messages to one database."""
 
-    def __init__(self, transactions: Transactions, gateway_ids: IdTable, measurement_ids: IdTable) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        gateway_ids: IdTable,
+        measurement_ids: IdTable,
+        inverter_ids: IdTable,
+    ) -> None:
         self._transactions = transactions
         self._gateway_ids = gateway_ids
         self._measurement_ids = measurement_ids
+        self._inverter_ids = inverter_ids
         self._battery_flags = BatteryFlags(transactions)
 
     async def write(self, messages: Iterable[Message]) -> Refused:
@@ -168,8 +176,18 @@ class Writer:
                 ),
                 refused,
             )
-            if rows:
-                left = await self._transactions.write(lambda connection: _insert(connection, rows))
+            inverter_rows = inverters.build_rows(
+                messages,
+                gateway_ids,
+                await self._inverter_ids.get_or_create(
+                    {each.serial_number for message in messages for each in message.inverters}
+                ),
+                refused,
+            )
+            if rows or inverter_rows:
+                left = await self._transactions.write(
+                    lambda connection: _insert_all(connection, rows, inverter_rows)
+                )
                 names = {gateway_id: name for name, gateway_id in gateway_ids.items()}
                 refused.update(
                     f"gateway {names[gateway]} has {MAX_OTHERS + 1} others of the same time"
@@ -179,6 +197,7 @@ class Writer:
         except UnavailableError:
             self._gateway_ids.invalidate()
             self._measurement_ids.invalidate()
+            self._inverter_ids.invalidate()
             self._battery_flags.invalidate()
             raise
         return refused
@@ -219,6 +238,16 @@ def _describe_date(message: Message, measured_at: int) -> str:
         f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}" for at in (measured_at / SECOND, message.timestamp)
     )
     return f"gateway {message.gateway} dates them {measured}, but they were read on {read}: check both clocks"
+
+
+async def _insert_all(
+    connection: AsyncConnection, rows: Sequence[Row], inverter_rows: Sequence[inverters.Row]
+) -> Sequence[Row]:
+    """Insert readings of meters and of microinverters; return the former for which no time is free."""
+    left = await _insert(connection, rows) if rows else ()
+    if inverter_rows:
+        await inverters.insert(connection, inverter_rows)
+    return left
 
 
 async def _insert(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[Row]:

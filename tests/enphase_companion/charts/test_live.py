@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def history(clock: Clock) -> LiveData:
     return LiveData(5, 1, ZURICH, phases=False, clock=clock)
 
 
-def build_message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
+def build_message(at: float, watts: float = 1000.0, counter: float | None = None, **more: Any) -> Message:
     quantities = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
     return Message("1", at, (Sample("production", 0, round(at) * 1000, quantities),), None, **more)
 

@@ -113,7 +113,7 @@ def test_the_status_names_gateways_and_their_time_range(fortnight: CliUser) -> N
     first, *connection, gateway, waiting = found.out.splitlines()
     is_file = fortnight.url.startswith("sqlite")
     assert connection == ([] if is_file else ["connection: not encrypted, but stays on this machine"])
-    assert "tables of version 0001, days of Europe/Vienna, " in first
+    assert "tables of version 0002, days of Europe/Vienna, " in first
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert fortnight.newest is not None
     assert f"to {fortnight.newest.astimezone(VIENNA):%Y-%m-%d}" in gateway

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from enphase_companion.message import InverterSample, Message
 from enphase_companion.storage import SECOND, Database
 from tests.services.mariadb import MariaDB, execute
 
-from .conftest import GATEWAY, SCHEMA, VIENNA, build_message, build_steady_messages, fetch_rows
+from .conftest import GATEWAY, SCHEMA, VIENNA, build_message, build_steady_messages, fetch_rows, local_ms
 
 ROOT = Path(__file__).parents[3]
 BLOCKS: set[tuple[str, str]] = {
@@ -32,12 +33,13 @@ def find_block(first_line: str) -> str:
 def test_every_example_is_covered_here() -> None:
     assert {text.partition("\n")[0] for _, text in BLOCKS} == {
         "-- SQLite",
+        "-- SQLite or MariaDB",
         "-- MariaDB",
         "-- MariaDB, in its own client",
         # In test_replica.py.
         "-- On the replica",
     }
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,13 @@ async def test_the_administrators_statements_create_a_database_for_the_scripts(
     finally:
         execute(mariadb.url, "DROP DATABASE IF EXISTS enphase")
         execute(mariadb.url, "DROP USER IF EXISTS meters@'%'")
+
+
+async def test_the_example_of_panels_returns_their_energy(database: Database, database_url: str) -> None:
+    at = local_ms(2026, 6, 1, 12)
+    samples = [InverterSample("482100000001", at + part * 300_000, 240.0, 20.0 * part) for part in (0, 1)]
+    await database.write([Message(GATEWAY, at / 1000, (), inverters=(each,)) for each in samples])
+    # Of the month before.
+    early = InverterSample("482100000002", local_ms(2026, 5, 31, 23), 1.0, 5.0)
+    await database.write([Message(GATEWAY, at / 1000, (), inverters=(early,))])
+    assert await fetch_rows(database_url, find_block("SQLite or MariaDB")) == [("482100000001", 0.02, 240.0)]

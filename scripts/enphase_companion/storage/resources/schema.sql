@@ -123,3 +123,37 @@ CREATE TABLE IF NOT EXISTS properties (
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 INSERT INTO schema_version (version_num) VALUES ('0001');
+
+-- Running upgrade 0001 -> 0002
+
+CREATE TABLE IF NOT EXISTS inverters (
+    id INTEGER NOT NULL COMMENT 'inverter_id in other tables' AUTO_INCREMENT, 
+    serial_number VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'serial number of the microinverter', 
+    PRIMARY KEY (id), 
+    UNIQUE (serial_number)
+)ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS inverter_readings (
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    measured_at BIGINT NOT NULL COMMENT 'ms since 1970-01-01 00:00 UTC', 
+    inverter_id INTEGER NOT NULL COMMENT 'inverters.id', 
+    power DOUBLE COMMENT 'W, mean since the report before', 
+    energy DOUBLE COMMENT 'Wh, counter that starts again at 2^32 J (1.19 MWh)', 
+    PRIMARY KEY (gateway_id, measured_at, inverter_id)
+)ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS inverter_days (
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    bucket_start BIGINT NOT NULL COMMENT 'start of the bucket, ms since 1970-01-01 00:00 UTC', 
+    inverter_id INTEGER NOT NULL COMMENT 'inverters.id', 
+    reading_count INTEGER NOT NULL COMMENT 'readings in the bucket', 
+    first_measured_at BIGINT NOT NULL COMMENT 'first reading, ms since 1970-01-01 00:00 UTC', 
+    last_measured_at BIGINT NOT NULL COMMENT 'last reading, ms since 1970-01-01 00:00 UTC', 
+    energy DOUBLE COMMENT 'Wh, produced from the first to the last reading', 
+    power_max DOUBLE COMMENT 'W', 
+    energy_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    PRIMARY KEY (gateway_id, bucket_start, inverter_id)
+)ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+UPDATE schema_version SET version_num='0002' WHERE schema_version.version_num = '0001';

@@ -38,7 +38,7 @@ _LISTS = (
 _FIRMWARE = re.compile(r"\d+(\.\d+)*")
 
 _REQUIRED = ("path", "description", "methods", "safety", "source")
-_OPTIONAL = ("queries", "format", "firmware", "since", "until", "seconds", "fields")
+_OPTIONAL = ("aliases", "queries", "format", "firmware", "since", "until", "seconds", "fields")
 
 
 class CatalogueError(ValueError):
@@ -76,6 +76,7 @@ class Endpoint:
     methods: Mapping[str, str]  #: lowest role by method: one of ROLES, or "unknown"
     safety: Safety
     source: tuple[str, ...]  #: public names of where these facts come from
+    aliases: tuple[str, ...] = ()  #: other paths with the same answers
     queries: Mapping[str, str] = field(default_factory=dict)  #: effect by query
     format: str = "json"
     firmware: tuple[str, ...] = ()  #: versions whose answers are known, ascending
@@ -181,6 +182,7 @@ def _endpoint(content: Mapping[str, Any], chapter: str, groups: Mapping[str, Any
         methods=content["methods"],
         safety=Safety(content["safety"]),
         source=tuple(content["source"]),
+        aliases=tuple(content.get("aliases", ())),
         queries=content.get("queries", {}),
         format=content.get("format", "json"),
         firmware=tuple(content.get("firmware", ())),

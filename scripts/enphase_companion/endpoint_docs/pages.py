@@ -134,6 +134,8 @@ def _overview(endpoint: Endpoint, firmware: Sequence[str], markup: Markup) -> st
         ("Safe to read", _SAFETIES[endpoint.safety]),
         ("Format", _FORMATS[endpoint.format]),
     ]
+    if endpoint.aliases:
+        rows.insert(0, ("Also as", ", ".join(markup.literal(each) for each in endpoint.aliases)))
     if endpoint.since or endpoint.until:
         rows.append(("Available", " ".join(_availability(endpoint))))
     if endpoint.firmware:

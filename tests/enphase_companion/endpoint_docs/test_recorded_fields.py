@@ -1,0 +1,97 @@
+"""Every field of the recorded answers is in the catalogue, with its type and, where it measures, a unit.
+
+The recordings are in the folder that ENPHASE_RECORDINGS names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.endpoint_docs.answers import Outcome, load_recording
+from enphase_companion.endpoint_docs.catalogue import ANY_NAME, Endpoint, find_field, load_catalogue
+from enphase_companion.endpoint_docs.schema import FieldSchema, ObjectSchema, infer_schema
+
+#: Read at import, as tests run without variables named ENPHASE_*.
+FOLDER = os.environ.get("ENPHASE_RECORDINGS")
+ALL = load_catalogue()
+
+#: Words of the names of numbers with a unit.
+MEASURES = re.compile(
+    r"watt|wh|power(?!Conv)|energy|joule|volt|current(?!_)|amp|freq|temp|percent|soc|soh|vah|vars?(?![a-z])|"
+    r"_(?:w|mw|mva|mv|ma|mhz|hz|v|va)(?:_|$)|duration|time|date|created|installed|capacity|rate$|_limit$",
+    re.IGNORECASE,
+)
+#: Numbers without a unit whose names look otherwise.
+WITHOUT_UNIT = {"pwrFactor", "override_chg_dischg_rate"}
+
+
+@cache
+def recorded_schemas() -> dict[str, dict[str, ObjectSchema]]:
+    """Return the schema of the recorded answers by path."""
+    if FOLDER is None:
+        pytest.skip("ENPHASE_RECORDINGS names no folder")
+    answers: dict[str, list[object]] = {}
+    for folder in sorted(Path(FOLDER).iterdir()):
+        if folder.is_dir():
+            recording, others = load_recording(folder, ALL)
+            assert others == [], "an answer without an entry in the catalogue"
+            for endpoint in ALL:
+                for request in endpoint.requests:
+                    if recording.answers[request].outcome is Outcome.ANSWERED:
+                        answers.setdefault(endpoint.path, []).append(recording.answers[request].content)
+    return {path: infer_schema(contents) for path, contents in answers.items()}
+
+
+def find_mismatch(field: FieldSchema, types: str) -> set[str]:
+    """Return the recorded types that the catalogue's do not allow."""
+    allowed = set(types.split(" or "))
+    if "number" in allowed:
+        allowed.add("integer")
+    if any(each.startswith("list") for each in allowed):
+        # An empty list has no type of elements.
+        allowed.add("list")
+    return field.types - allowed
+
+
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)
+def test_recorded_fields_have_their_type(endpoint: Endpoint) -> None:
+    missing, mistyped = [], []
+    for path, recorded in recorded_schemas().get(endpoint.path, {}).items():
+        for name, field in recorded.fields.items():
+            about, where = find_field(endpoint.fields.get(path, {}), name), f"{path}.{name}"
+            if not about.type:
+                missing.append(where)
+            elif find_mismatch(field, about.type):
+                mistyped.append(f"{where}: {field.type}, not {about.type}")
+    assert (missing, mistyped) == ([], [])
+
+
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)
+def test_fields_that_measure_have_a_unit(endpoint: Endpoint) -> None:
+    """Those of the recordings, which are all in the catalogue, and the others."""
+    for path, fields in endpoint.fields.items():
+        for name, field in fields.items():
+            if name != ANY_NAME and {"integer", "number"} & set(field.type.split(" or ")):
+                is_measured = MEASURES.search(name) and name not in WITHOUT_UNIT
+                assert field.unit or not is_measured, f"{path}.{name}"
+
+
+def test_the_recordings_name_their_firmware() -> None:
+    """The catalogue's known firmware includes each that a recording with an answer has."""
+    if FOLDER is None:
+        pytest.skip("ENPHASE_RECORDINGS names no folder")
+    for folder in filter(Path.is_dir, Path(FOLDER).iterdir()):
+        recording, _ = load_recording(folder, ALL)
+        for endpoint in ALL:
+            answered = any(
+                recording.answers[request].outcome is Outcome.ANSWERED for request in endpoint.requests
+            )
+            assert not answered or recording.firmware in endpoint.firmware, (
+                endpoint.path,
+                recording.firmware,
+            )

@@ -18,6 +18,8 @@ from ..runtime.main import run
 if TYPE_CHECKING:
     from ..endpoint_docs.answers import Recording
     from ..endpoint_docs.catalogue import Endpoint
+    from ..endpoint_docs.diff import Source
+    from ..endpoint_docs.diff_report import Comparison
     from ..endpoint_docs.pages import Page
     from ..endpoint_docs.writer import Format, WriteResult
 
@@ -29,6 +31,11 @@ _FOLDER = Path("docs/gateway")
 _SCHEMAS = "schemas"
 #: Seconds between two requests.
 _DELAY, _MAX_DELAY = 1.0, 60.0
+#: Formats of pages and of --diff; the first is the default.
+_PAGE_FORMATS = ("asciidoc", "markdown")
+_DIFF_FORMATS = ("table", "markdown", "json")
+#: The word for the command's own catalogue in --diff.
+_CATALOGUE = "catalogue"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,8 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
             (NAME, f"write pages to {_FOLDER}"),
             (f"{NAME} --format markdown --output pages", "write Markdown to another folder"),
             (f"{NAME} --recording answers", "use recorded answers instead of a gateway"),
+            (f"{NAME} --diff answers catalogue", "compare recorded answers with the catalogue"),
         ],
-        notes=f"{CREDENTIALS}\nNot required with --recording.\n\n{ONCE}",
+        notes=f"{CREDENTIALS}\nNot required with --recording and --diff.\n\n{ONCE};\n"
+        "with --diff: 0 no differences, 1 differences, 2 error",
     )
     result.add_argument(
         "--recording",
@@ -54,6 +63,16 @@ def build_parser() -> argparse.ArgumentParser:
         "production.json_details_1); repeat for several gateways",
     )
     result.add_argument(
+        "--diff",
+        dest="pairs",
+        action="append",
+        nargs=2,
+        metavar=("OLD", "NEW"),
+        help="compare two folders of recorded answers instead of writing pages: which endpoints and keys "
+        "differ; values are not shown. The word catalogue, or a folder of its TOML files, is one side too; "
+        "repeat for several comparisons",
+    )
+    result.add_argument(
         "--output",
         type=Path,
         default=_FOLDER,
@@ -62,9 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--format",
-        choices=("asciidoc", "markdown"),
-        default="asciidoc",
-        help="markup language of the pages (default: %(default)s)",
+        choices=(*_PAGE_FORMATS, *_DIFF_FORMATS[::2]),
+        help="markup language of the pages: asciidoc or markdown (default: asciidoc); with --diff: table, "
+        "markdown or json (default: table)",
     )
     result.add_argument(
         "--overwrite",
@@ -84,7 +103,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run(build_parser().parse_args(argv), _generate)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    formats = _DIFF_FORMATS if arguments.pairs else _PAGE_FORMATS
+    arguments.format = arguments.format or formats[0]
+    if arguments.format not in formats:
+        without = "" if arguments.pairs else "out"
+        parser.error(f"argument --format: with{without} --diff, choose from {', '.join(formats)}")
+    if arguments.pairs and arguments.folders:
+        parser.error("argument --recording: not allowed with --diff, which names two recordings")
+    return run(arguments, _compare if arguments.pairs else _generate)
 
 
 def _delay(text: str) -> float:
@@ -112,6 +140,49 @@ def _generate(arguments: argparse.Namespace) -> int:
     anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
     _write(endpoints, anonymous, arguments)
     return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Print the differences of each pair; return 1 if there are any."""
+    from ..endpoint_docs.diff_report import render_json, render_markdown, show_table
+    from ..runtime.errors import CommandError, UsageError
+
+    try:
+        comparisons = [_compare_pair(*pair) for pair in arguments.pairs]
+    except (CommandError, OSError, ValueError) as error:
+        # Status 1 means that there are differences.
+        raise UsageError(f"--diff: {error}") from error
+    if arguments.format == "table":
+        show_table(comparisons)
+    else:
+        render = render_json if arguments.format == "json" else render_markdown
+        print(render(comparisons), end="")
+    return int(any(each.differences for each in comparisons))
+
+
+def _compare_pair(old: str, new: str) -> Comparison:
+    from ..endpoint_docs.anonymize import anonymize
+    from ..endpoint_docs.catalogue import load_catalogue
+    from ..endpoint_docs.diff import compare, describe
+    from ..endpoint_docs.diff_report import Comparison
+    from ..endpoint_docs.placeholders import Placeholders
+
+    catalogues = {
+        name: load_catalogue(*(() if name == _CATALOGUE else (Path(name),)))
+        for name in (old, new)
+        if name == _CATALOGUE or any(Path(name).glob("*.toml"))
+    }
+    known = catalogues.values() if catalogues else (load_catalogue(),)
+    endpoints = tuple({each.path: each for catalogue in known for each in catalogue}.values())
+    placeholders = Placeholders()
+
+    def load(name: str) -> Source:
+        if name in catalogues:
+            return catalogues[name]
+        return anonymize(_load_recordings([Path(name)], endpoints)[0], endpoints, placeholders)
+
+    before, after = load(old), load(new)
+    return Comparison(describe(before), describe(after), tuple(compare(before, after, endpoints)))
 
 
 def _load_recordings(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Recording]:

@@ -122,7 +122,7 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
     not have the endpoint. Raises CommandError if the folder is missing or a file is unreadable or invalid.
     """
     if not folder.is_dir():
-        raise CommandError(f"--recording {folder}: no such folder")
+        raise CommandError(f"recording {folder}: no such folder")
     names = {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
     recording = Recording(_firmware(folder))
     for endpoint in endpoints:
@@ -141,7 +141,7 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
                 ) from None
     if all(each.outcome is Outcome.MISSING for each in recording.answers.values()):
         raise CommandError(
-            f"--recording {folder}: no recorded answers: name the file of /ivp/meters ivp_meters, and that "
+            f"recording {folder}: no recorded answers: name the file of /ivp/meters ivp_meters, and that "
             "of /production.json?details=1 production.json_details_1"
         )
     return recording, sorted(names)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 #: No token, and the roles of one, from the lowest to the highest. Enphase issues tokens of owners and of
@@ -115,9 +116,15 @@ def find_field(fields: Mapping[str, Field], name: str) -> Field:
     return fields.get(name) or fields.get(ANY_NAME) or Field()
 
 
-def load_catalogue() -> tuple[Endpoint, ...]:
-    """Return all endpoints, sorted by chapter and path. Raises CatalogueError for an invalid entry."""
-    sources = sorted(files(__package__).joinpath("endpoints").iterdir(), key=lambda each: each.name)
+def load_catalogue(folder: Traversable | None = None) -> tuple[Endpoint, ...]:
+    """Return all endpoints of a catalogue (default: this package's), sorted by chapter and path.
+
+    Raises CatalogueError for an invalid entry.
+    """
+    folder = folder or files(__package__).joinpath("endpoints")
+    sources = sorted(
+        (each for each in folder.iterdir() if each.name.endswith(".toml")), key=lambda each: each.name
+    )
     endpoints = [
         endpoint
         for each in sources

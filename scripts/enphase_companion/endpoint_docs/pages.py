@@ -53,7 +53,7 @@ class Page:
 def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Markup) -> Page:
     """Return an endpoint's page. The recordings must be anonymized."""
     answers = list(find_answers(endpoint, recordings))
-    outcome = _overall_outcome(endpoint, recordings)
+    outcome = overall_outcome(endpoint, recordings)
     firmware = list(dict.fromkeys(firmware for firmware, _ in answers))
     facts = [
         markup.heading(1, endpoint.path),
@@ -115,7 +115,8 @@ def build_index(
     return Page(INDEX_NAME, Outcome.ANSWERED, tuple(facts))
 
 
-def _overall_outcome(endpoint: Endpoint, recordings: Sequence[Recording]) -> Outcome:
+def overall_outcome(endpoint: Endpoint, recordings: Sequence[Recording]) -> Outcome:
+    """Return the most telling outcome of an endpoint's requests to these gateways."""
     outcomes = {
         recording.answers[request].outcome
         for recording in recordings

@@ -90,10 +90,12 @@ class ObjectSchema:
     fields: dict[str, FieldSchema] = field(default_factory=dict)
 
 
-def infer_schema(answers: Iterable[Any]) -> dict[str, ObjectSchema]:
-    """Return the objects in these answers of one endpoint by path."""
+def infer_schema(
+    answers: Iterable[Any], field_type: type[FieldSchema] = FieldSchema
+) -> dict[str, ObjectSchema]:
+    """Return the objects in these answers of one endpoint by path, with fields of this type."""
     objects: dict[str, ObjectSchema] = {}
-    _collect(list(answers), "", objects)
+    _collect(list(answers), "", objects, field_type)
     return objects
 
 
@@ -112,17 +114,24 @@ def without_integer(types: set[str]) -> set[str]:
     return types - {"integer"} if "number" in types else types
 
 
-def _collect(values: Sequence[Any], path: str, objects: dict[str, ObjectSchema]) -> None:
+def _collect(
+    values: Sequence[Any], path: str, objects: dict[str, ObjectSchema], field_type: type[FieldSchema]
+) -> None:
     """Add all values of one path at once: a column of values costs little more than one of them."""
     members = [each for each in values if type(each) is dict]
     if members:
-        _collect_objects(members, path, objects)
+        _collect_objects(members, path, objects, field_type)
     elements = _elements(values)
     if elements:
-        _collect(elements, f"{path}[]", objects)
+        _collect(elements, f"{path}[]", objects, field_type)
 
 
-def _collect_objects(members: list[dict[str, Any]], path: str, objects: dict[str, ObjectSchema]) -> None:
+def _collect_objects(
+    members: list[dict[str, Any]],
+    path: str,
+    objects: dict[str, ObjectSchema],
+    field_type: type[FieldSchema],
+) -> None:
     schema = objects.setdefault(path, ObjectSchema())
     schema.count += len(members)
     # Elements of a list mostly have the same names.
@@ -133,12 +142,12 @@ def _collect_objects(members: list[dict[str, Any]], path: str, objects: dict[str
     for names, alike in by_names.items():
         general = [generalize_name(name) for name in names]
         for name in set(general):
-            schema.fields.setdefault(name, FieldSchema()).count += len(alike)
+            schema.fields.setdefault(name, field_type()).count += len(alike)
         for name, column in zip(names, general, strict=True):
             columns.setdefault(column, []).extend([each[name] for each in alike])
     for name, values in columns.items():
         schema.fields[name].add(values)
-        _collect(values, join_path(path, name), objects)
+        _collect(values, join_path(path, name), objects, field_type)
 
 
 def _elements(values: Sequence[Any]) -> list[Any]:

@@ -14,6 +14,12 @@ class CommandError(Exception):
     exit_status = 1
 
 
+class UsageError(CommandError):
+    """An argument cannot be used."""
+
+    exit_status = 2
+
+
 class SettingsError(CommandError):
     """A setting is missing or invalid: the text names its key and its source."""
 

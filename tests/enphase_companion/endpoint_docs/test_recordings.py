@@ -95,7 +95,7 @@ def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "--recording answers: no such folder"),
+        (None, "recording answers: no such folder"),
         ({}, "no recorded answers: name the file of /ivp/meters ivp_meters"),
         ({"ivp_meters": "[{"}, "ivp_meters: invalid JSON"),
         ({"info": "<envoy_info>"}, "info: invalid XML"),

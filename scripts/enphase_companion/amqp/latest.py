@@ -1,4 +1,4 @@
-"""The latest message, for displays: an exclusive queue that holds one message."""
+"""The latest messages, for displays: exclusive queues that hold only as many as belong together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from ..message import Message, MessageError, decode
 from ..runtime.recurring_warning import RecurringWarning
 from .broker import CONNECTION_LOST, Broker, Channel, keep_connected, translate_amqp_errors
-from .topology import BINDING, declare_exchange
+from .topology import BINDING, INVERTERS_ROUTING_KEY, declare_exchange
 
 #: Seconds.
 _TIMEOUT = 10.0
@@ -18,8 +18,8 @@ _TIMEOUT = 10.0
 #: Seconds without an unreadable message until that problem counts as over.
 _QUIET = 60.0
 
-#: The broker keeps the latest message and drops the older ones.
-_ARGUMENTS = {"x-max-length": 1}
+#: How many messages the broker keeps; it drops the older ones. Those of a large array's panels are several.
+_KEPT = {BINDING: 1, INVERTERS_ROUTING_KEY: 8}
 
 
 class LatestConsumer:
@@ -48,15 +48,17 @@ class LatestConsumer:
 
     async def _consume(self, channel: Channel) -> str:
         """Show each message until the channel is lost."""
+        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         with translate_amqp_errors(f"{self._broker}: a queue for the latest reading"):
             await channel.amqp.set_qos(prefetch_count=1, timeout=_TIMEOUT)
-            # Exclusive, as RabbitMQ 4.3 refuses other transient queues.
-            queue = await channel.amqp.declare_queue(
-                exclusive=True, auto_delete=True, arguments={**_ARGUMENTS}, timeout=_TIMEOUT
-            )
-            await queue.bind(await declare_exchange(channel), BINDING, timeout=_TIMEOUT)
-            arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-            await queue.consume(arrived.put, timeout=_TIMEOUT)
+            exchange = await declare_exchange(channel)
+            for binding, kept in _KEPT.items():
+                # Exclusive, as RabbitMQ 4.3 refuses other transient queues.
+                queue = await channel.amqp.declare_queue(
+                    exclusive=True, auto_delete=True, arguments={"x-max-length": kept}, timeout=_TIMEOUT
+                )
+                await queue.bind(exchange, binding, timeout=_TIMEOUT)
+                await queue.consume(arrived.put, timeout=_TIMEOUT)
         self.problem.clear()
         losing = asyncio.ensure_future(channel.lost.wait())
         try:

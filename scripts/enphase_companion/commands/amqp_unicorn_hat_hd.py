@@ -56,7 +56,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.latest import LatestConsumer
     from ..config.loader import load_settings
     from ..displays.player import play
-    from ..displays.state import UNNAMED, DisplayState, GatewayFilter, Powers
+    from ..displays.state import UNNAMED, DisplayState, GatewayFilter
 
     settings = load_settings(KEYS, arguments)
     ours = GatewayFilter(settings.gateway_serial_number)
@@ -68,7 +68,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
 
     async def take(message: Message) -> None:
         if ours.accepts(message):
-            state.take(Powers.from_message(message))
+            state.take_message(message)
 
     def status() -> str:
         return consumer.problem.text or state.summary

@@ -54,11 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..displays.player import play
-    from ..displays.state import DisplayState, Powers
+    from ..displays.state import DisplayState
     from ..home_assistant.source import open_source
+    from ..runtime.errors import SettingsError
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
+    if "panels" in settings.scene and settings.home_assistant_url is not None:
+        raise SettingsError(
+            f"{settings.where('scene')}: Home Assistant's readings have no panels: leave panels out, or "
+            "read from the gateway"
+        )
     state = DisplayState(
         lambda: "gateway?" if source.problem else None,
         capacity=settings.peak_power,
@@ -67,11 +73,19 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
 
     async def take(message: Message) -> None:
         state.capacity = settings.peak_power or source.capacity
-        state.take(Powers.from_message(message))
+        state.take_message(message)
 
     def status() -> str:
         return source.problem or state.summary
 
     read_settings = partial(load_settings, KEYS, arguments)
-    source = open_source(settings, read_settings, service, Metrics(), status, for_display=True)
+    source = open_source(
+        settings,
+        read_settings,
+        service,
+        Metrics(),
+        status,
+        for_display=True,
+        wants_panels="panels" in settings.scene,
+    )
     await play(arguments.display, settings, state, partial(source.run, take), service, status)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,19 @@ def boolean(value: Any) -> bool:
     if found is None:
         raise invalid("must be true or false")
     return found
+
+
+def names_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Return the rule for some of these names, in any order: a list, or a text with commas."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        names = value if isinstance(value, list) else text(value).split(",")
+        found = tuple(text(name).lower() for name in names)
+        if not found or not set(found) <= set(known):
+            raise invalid(f"must be one or more of {', '.join(known)}, separated by commas")
+        return found
+
+    return check
 
 
 def rotation(value: Any) -> int:

@@ -29,6 +29,9 @@ CONFIGURATION_VARIABLE = "ENPHASE_CONFIGURATION"
 _GATEWAY, _HOME_ASSISTANT, _AMQP = "gateway", "home_assistant", "amqp"
 _DATABASE, _DISPLAY = "database", "display"
 
+#: What the displays can show; see displays/playlist.py.
+SCENES = ("weather", "power", "bars", "energy", "day", "panels")
+
 
 def _setting(
     rule: Callable[[Any], Any],
@@ -258,12 +261,26 @@ class Settings:
     brightness: float = _setting(
         rules.number(0, 1, ""), "brightness of the LEDs, 0 to 1", group=_DISPLAY, metavar="SHARE", default=0.5
     )
+    night_brightness: float = _setting(
+        rules.number(0, 1, ""),
+        "brightness while the array produces nothing, unless brightness is lower",
+        group=_DISPLAY,
+        metavar="SHARE",
+        default=0.1,
+    )
     rotation: int = _setting(
         rules.rotation,
         "counter-clockwise rotation of the picture: 0, 90, 180 or 270",
         group=_DISPLAY,
         metavar="DEGREES",
         default=0,
+    )
+    scene: tuple[str, ...] = _setting(
+        rules.names_of(SCENES),
+        f"what is shown, in this order, separated by commas: {', '.join(SCENES)}",
+        group=_DISPLAY,
+        metavar="NAMES",
+        default=("weather", "power", "bars"),
     )
     scroll_delay: float = _setting(
         rules.number(0.01, 1, "of seconds "),

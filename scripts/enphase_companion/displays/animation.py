@@ -36,7 +36,7 @@ class Animation:
         """Open the display. Raises CommandError if the folder is not writable."""
         self._file = file
         self._format = file.suffix[1:].upper()
-        self._brightness = brightness
+        self.brightness = brightness
         self._rotation = rotation
         self._last: Frame | None = None
         self._pictures: list[Image.Image] = []
@@ -50,7 +50,7 @@ class Animation:
             self._seconds[-1] += seconds
             return
         self._last = frame
-        picture = Image.fromarray(draw_leds(to_screen(frame, self._brightness, self._rotation)))
+        picture = Image.fromarray(draw_leds(to_screen(frame, self.brightness, self._rotation)))
         if self._format == "GIF":
             # A palette per frame: all together have more than a GIF's 256 colours.
             picture = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

@@ -20,6 +20,8 @@ class Display(Protocol):
 
     #: An animation ends after one round, and is not played in real time.
     is_animation: bool
+    #: 0 to 1; may change between two frames.
+    brightness: float
 
     def show(self, frame: Frame, seconds: float) -> None:
         """Show a frame for `seconds`; may take a few milliseconds.

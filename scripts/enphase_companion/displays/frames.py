@@ -20,6 +20,9 @@ Frame = npt.NDArray[np.uint8]
 #: Red, green, blue.
 Colour = tuple[int, int, int]
 
+#: From no power to the most: brighter and brighter, for colour-blind eyes too.
+EMBERS: tuple[Colour, ...] = ((120, 70, 190), (235, 100, 30), (255, 160, 20), (255, 230, 80))
+
 #: A picture of any size: rows, columns, and red, green, blue, opacity, each from 0 to 1. Colours are
 #: multiplied by the opacity already, so that two can be blended by adding them up.
 Sprite = npt.NDArray[np.float64]

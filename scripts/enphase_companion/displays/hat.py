@@ -25,8 +25,8 @@ class Hat:
                 f"--display hat: the Python package {error.name or 'spidev'} is missing: "
                 f"on a Raspberry Pi, install the project, in its folder: {how_to_install('hat')}; {_INSTEAD}"
             ) from None
+        self.brightness = brightness
         self._library = unicornhathd
-        self._library.brightness(brightness)
         self._library.rotation(rotation)
         try:
             self._library.setup()
@@ -37,6 +37,7 @@ class Hat:
         """Send a frame; the library then waits 1/120 s."""
         # What the library calls x are rows: a picture goes in as it is.
         self._library.get_pixels()[:] = to_light(frame)
+        self._library.brightness(self.brightness)
         try:
             self._library.show()
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,14 +27,27 @@ class Player:
     """Plays the current state on a display."""
 
     def __init__(
-        self, display: Display, state: DisplayState, service: Service, status: Callable[[], str], step: float
+        self,
+        display: Display,
+        state: DisplayState,
+        service: Service,
+        status: Callable[[], str],
+        step: float,
+        scenes: Sequence[str],
+        night_brightness: float,
     ) -> None:
-        """`status` returns the status line for systemd; `step`: see render_round."""
+        """`status` returns the status line for systemd; `step`, `scenes`: see render_round.
+
+        `night_brightness` limits that of the display at night.
+        """
         self._display = display
         self._state = state
         self._service = service
         self._status = status
         self._step = step
+        self._scenes = scenes
+        self._by_day = display.brightness
+        self._by_night = min(display.brightness, night_brightness)
 
     async def run(self, *, wants_weather: bool) -> None:
         """Play rounds; an animation ends after one, every other display when Stopped is raised.
@@ -61,7 +74,8 @@ class Player:
 
     async def _round(self, thread: ThreadPoolExecutor) -> None:
         due = time.monotonic()
-        for frame, seconds in render_round(self._state, self._step):
+        self._display.brightness = self._by_night if self._state.is_night else self._by_day
+        for frame, seconds in render_round(self._state, self._step, self._scenes):
             self._service.alive(self._status())
             await self._call(thread, self._display.show, frame, seconds)
             self._service.ready()
@@ -99,7 +113,15 @@ async def play(
     """
     forecast = Forecast.from_settings(settings)
     display = open_display(name, settings.brightness, settings.rotation)
-    player = Player(display, state, service, status, settings.scroll_delay)
+    player = Player(
+        display,
+        state,
+        service,
+        status,
+        settings.scroll_delay,
+        settings.scene,
+        settings.night_brightness,
+    )
     works = [player.run(wants_weather=forecast is not None), keep()]
     if forecast is not None:
         works.append(forecast.follow(state))

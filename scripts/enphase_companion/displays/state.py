@@ -8,18 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from enphase_api.json_values import SILENT_AFTER
 from enphase_api.models import Site
 
 from .. import units
-from ..message import WHOLE, Message
+from ..message import WHOLE, InverterSample, Message
 from .bars import Chart
+from .day import Day
 from .icons import Weather
+from .panels import Array
 
 #: Seconds after which a reading is stale.
 STALE = 60.0
 
 #: Seconds by which the clock of the reading machine may differ from this one's.
 _CLOCKS = 120.0
+
+#: It is night while production is below this share of the capacity, and these watts: what a meter shows of
+#: an array that does not produce. Once it is night, up to twice as much.
+_DARK_SHARE, _DARK_WATTS = 0.005, 20.0
+
+#: Seconds.
+_SILENT = SILENT_AFTER.total_seconds()
 
 
 class DisplayState:
@@ -43,6 +53,19 @@ class DisplayState:
         self.continuous = continuous
         self.weather: Weather | None = None
         self.powers: Powers | None = None
+        self.day = Day()
+        self._panels: dict[str, InverterSample] = {}
+        self._panels_read_at = self._panels_taken_at = 0.0
+        self._most_of_panel = 0.0
+        #: Whether the array produced nothing when its power was last read.
+        self.is_night = False
+
+    def take_message(self, message: Message) -> None:
+        """Take the readings of the meters, or the reports of the panels."""
+        if message.inverters:
+            self.take_panels(message)
+        else:
+            self.take(Powers.from_message(message))
 
     def take(self, powers: Powers) -> None:
         """Take the powers of a message unless they are older than the current ones."""
@@ -50,6 +73,36 @@ class DisplayState:
             self.powers = powers
             self._most = max(self._most, powers.production or 0, powers.consumption or 0)
             self._taken_at = self._clock()
+            self.day.take(powers)
+            if powers.production is not None:
+                dark = max(_DARK_WATTS, _DARK_SHARE * (self.capacity or self._most))
+                self.is_night = powers.production < dark * (2 if self.is_night else 1)
+
+    def take_panels(self, message: Message) -> None:
+        """Take the last reports of the panels unless they are older than the current ones."""
+        if message.timestamp < self._panels_read_at:
+            return
+        if message.timestamp > self._panels_read_at:
+            # Those of a large array are in several messages of the same time.
+            self._panels = {}
+            self._panels_read_at = message.timestamp
+        self._panels_taken_at = self._clock()
+        for each in message.inverters:
+            self._panels[each.serial_number] = each
+            self._most_of_panel = max(self._most_of_panel, each.power or 0)
+
+    @property
+    def array(self) -> Array:
+        """The panels in the order of their serial numbers; each counts as an equal part of the capacity."""
+        if not self._panels or self._clock() - self._panels_taken_at > _SILENT:
+            return Array()
+        # Compared with each other: the gateway's clock may be wrong, and at night no panel reports.
+        silent = max(each.measured_at for each in self._panels.values()) - _SILENT * 1000
+        powers = tuple(
+            panel.power if panel.measured_at >= silent else 0.0 if self.is_night else None
+            for _, panel in sorted(self._panels.items())
+        )
+        return Array(powers, self.capacity / len(powers) if self.capacity else self._most_of_panel)
 
     @property
     def age(self) -> float | None:
@@ -97,16 +150,18 @@ UNNAMED = "unnamed"
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """Powers in W at one time; None if not metered."""
+    """Powers in W and lifetime energies in Wh at one time; None if not metered."""
 
     production: float | None
     consumption: float | None
     #: Seconds since the epoch, by the clock of the reading machine.
     read_at: float
+    produced: float | None = None
+    consumed: float | None = None
 
     @classmethod
     def from_message(cls, message: Message) -> Powers:
-        """Return the powers of a message; consumption is calculated if no meter measures it."""
+        """Return the powers and energies of a message; those of the home are calculated if not metered."""
         whole = {each.measurement: each for each in reversed(message.samples) if each.phase == WHOLE}
         site = Site.from_quantities(
             {name: each.quantities for name, each in whole.items()},
@@ -116,7 +171,13 @@ class Powers:
                 name: datetime.fromtimestamp(each.measured_at / 1000, UTC) for name, each in whole.items()
             },
         )
-        return cls(site.production_power, site.home_power, message.timestamp)
+        return cls(
+            site.production_power,
+            site.home_power,
+            message.timestamp,
+            site.produced_energy,
+            site.consumed_energy,
+        )
 
 
 class GatewayFilter:

@@ -27,7 +27,7 @@ class Terminal:
 
     def __init__(self, brightness: float, rotation: int, console: Console | None = None) -> None:
         """Open the display. Raises CommandError if the output is no terminal, or too small."""
-        self._brightness = brightness
+        self.brightness = brightness
         self._rotation = rotation
         self._console = console or Console(highlight=False)
         if not self._console.is_terminal:
@@ -49,7 +49,7 @@ class Terminal:
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
         """Draw a frame over the last one."""
-        lit = to_screen(frame, self._brightness, self._rotation)
+        lit = to_screen(frame, self.brightness, self._rotation)
         draw = _without_colours if self._console.no_color else _colour
         self._live.update(draw(lit), refresh=True)
 

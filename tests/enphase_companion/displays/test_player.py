@@ -20,6 +20,7 @@ class RecordingDisplay:
 
     def __init__(self, *, is_animation: bool = False) -> None:
         self.is_animation = is_animation
+        self.brightness = 0.5
         self.at: list[float] = []
         self.threads: set[int] = set()
         self.rounds = 0
@@ -49,7 +50,7 @@ def create_state(production: float | None = 1_000) -> DisplayState:
 
 
 def create_player(display: RecordingDisplay, service: Service, state: DisplayState) -> Player:
-    return Player(display, state, service, lambda: "OK", 0.02)
+    return Player(display, state, service, lambda: "OK", 0.02, ("weather", "power", "bars"), 0.1)
 
 
 async def test_frames_are_shown_at_their_rate_in_a_separate_thread() -> None:

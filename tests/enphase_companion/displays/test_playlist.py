@@ -19,6 +19,7 @@ from enphase_companion.message import Message, Sample
 
 STEP = 0.05
 CAPACITY = 5_000.0
+SCENES = ("weather", "power", "bars")
 
 
 class Clock:
@@ -50,7 +51,7 @@ def take(
 
 
 def render_frames(state: DisplayState) -> list[Frame]:
-    return [frame for frame, _ in render_round(state, STEP)]
+    return [frame for frame, _ in render_round(state, STEP, SCENES)]
 
 
 def get_shape(frame: Frame) -> bytes:
@@ -91,14 +92,14 @@ def test_a_round_takes_some_seconds_and_text_scrolls_at_its_own_rate(
 ) -> None:
     state.weather = Weather.SNOW
     take(state, clock)
-    seconds = [seconds for _, seconds in render_round(state, STEP)]
+    seconds = [seconds for _, seconds in render_round(state, STEP, SCENES)]
     assert set(seconds) == {FRAME, STEP}
     assert 10 < sum(seconds) < 20
 
 
 def test_the_bars_follow_new_readings(state: DisplayState, clock: Clock) -> None:
     take(state, clock)
-    frames = (frame for frame, _ in render_round(state, STEP))
+    frames = (frame for frame, _ in render_round(state, STEP, SCENES))
     for frame in frames:
         if np.array_equal(frame[15, 0], (60, 60, 70)):
             break
@@ -133,7 +134,8 @@ def test_numbers_are_brighter_with_more_production(state: DisplayState, clock: C
     for watts in (1_000, 2_000, 3_000, 4_000, 5_000):
         take(state, clock, watts)
         # The first two digits are visible.
-        lights.append(find_brightest(itertools.islice((frame for frame, _ in render_round(state, STEP)), 30)))
+        frames = (frame for frame, _ in render_round(state, STEP, SCENES))
+        lights.append(find_brightest(itertools.islice(frames, 30)))
     assert lights == sorted(lights)
     assert len(set(lights)) == len(lights)
 

@@ -56,15 +56,9 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..displays.player import play
     from ..displays.state import DisplayState
     from ..home_assistant.source import open_source
-    from ..runtime.errors import SettingsError
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
-    if "panels" in settings.scene and settings.home_assistant_url is not None:
-        raise SettingsError(
-            f"{settings.where('scene')}: Home Assistant's readings have no panels: leave panels out, or "
-            "read from the gateway"
-        )
     state = DisplayState(
         lambda: "gateway?" if source.problem else None,
         capacity=settings.peak_power,
@@ -79,13 +73,5 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
         return source.problem or state.summary
 
     read_settings = partial(load_settings, KEYS, arguments)
-    source = open_source(
-        settings,
-        read_settings,
-        service,
-        Metrics(),
-        status,
-        for_display=True,
-        wants_panels="panels" in settings.scene,
-    )
+    source = open_source(settings, read_settings, service, Metrics(), status, for_display=True)
     await play(arguments.display, settings, state, partial(source.run, take), service, status)

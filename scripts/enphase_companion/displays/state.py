@@ -55,7 +55,7 @@ class DisplayState:
         self.powers: Powers | None = None
         self.day = Day()
         self._panels: dict[str, InverterSample] = {}
-        self._panels_read_at = self._panels_taken_at = 0.0
+        self._panels_read_at = 0.0
         self._most_of_panel = 0.0
         #: Whether the array produced nothing when its power was last read.
         self.is_night = False
@@ -79,22 +79,18 @@ class DisplayState:
                 self.is_night = powers.production < dark * (2 if self.is_night else 1)
 
     def take_panels(self, message: Message) -> None:
-        """Take the last reports of the panels unless they are older than the current ones."""
-        if message.timestamp < self._panels_read_at:
-            return
-        if message.timestamp > self._panels_read_at:
-            # Those of a large array are in several messages of the same time.
-            self._panels = {}
-            self._panels_read_at = message.timestamp
-        self._panels_taken_at = self._clock()
+        """Take the last reports of panels; those that are silent keep their earlier ones."""
+        self._panels_read_at = max(self._panels_read_at, message.timestamp)
         for each in message.inverters:
-            self._panels[each.serial_number] = each
-            self._most_of_panel = max(self._most_of_panel, each.power or 0)
+            known = self._panels.get(each.serial_number)
+            if known is None or known.measured_at <= each.measured_at:
+                self._panels[each.serial_number] = each
+                self._most_of_panel = max(self._most_of_panel, each.power or 0)
 
     @property
     def array(self) -> Array:
         """The panels in the order of their serial numbers; each counts as an equal part of the capacity."""
-        if not self._panels or self._clock() - self._panels_taken_at > _SILENT:
+        if not self._panels or self._clock() - self._panels_read_at > _SILENT:
             return Array()
         # Compared with each other: the gateway's clock may be wrong, and at night no panel reports.
         silent = max(each.measured_at for each in self._panels.values()) - _SILENT * 1000

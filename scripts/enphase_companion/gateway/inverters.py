@@ -19,7 +19,7 @@ from enphase_api.models import (
 )
 from enphase_api.models.production import reported_power
 
-from ..message import Message, from_inverters
+from ..message import Message
 
 #: Seconds between two requests: inverters report every 5 minutes; their peak power hardly changes.
 POLL_INTERVAL, _METERED_POLL_INTERVAL = 300, 3_600
@@ -28,15 +28,12 @@ POLL_INTERVAL, _METERED_POLL_INTERVAL = 300, 3_600
 class InverterProduction:
     """Production of the microinverters of one gateway; requested rarely."""
 
-    def __init__(self, *, for_display: bool = False, wants_panels: bool = False) -> None:
+    def __init__(self, *, for_display: bool = False) -> None:
         """`for_display`: also find the array's peak power, and repeat its production with every reading.
 
-        For storage, each value is taken once: a repeated value would be an invented reading. `wants_panels`:
-        request the reports of the microinverters also if a meter measures their production.
+        For storage, each value is taken once: a repeated value would be an invented reading.
         """
         self.for_display = for_display
-        self._wants_panels = wants_panels
-        self._panels: list[Message] = []
         self._inverters: tuple[Inverter, ...] = ()
         self._counted: ProductionSource | None = None
         self._energy: float | None = None
@@ -61,7 +58,7 @@ class InverterProduction:
         is_metered = any(
             meter.enabled and meter.measurement_type == MeasurementType.PRODUCTION for meter in meters
         )
-        if not (self.for_display or self._wants_panels) and (is_metered or message.samples):
+        if not self.for_display and (is_metered or message.samples):
             return message
         is_due = time.monotonic() >= self._next
         if is_due:
@@ -69,29 +66,19 @@ class InverterProduction:
                 self._inverters = await gateway.inverters()
                 # Without a meter, production is the gateway's own sum, as in Home Assistant.
                 self._counted = None if is_metered else (await gateway.production()).inverters
-                if not is_metered:
+                if not self.for_display:
                     self._energy = self._lifetime(info, meters, await gateway.production_totals())
             except (CommunicationError, ResponseError):
                 if not message.samples:
                     raise
                 is_due = False
-            else:
-                if self._wants_panels:
-                    self._panels = from_inverters(self._inverters, info.serial_number, time.time())
-            is_rare = is_metered and self._inverters and not self._wants_panels
-            interval = _METERED_POLL_INTERVAL if is_rare else POLL_INTERVAL
+            interval = _METERED_POLL_INTERVAL if is_metered and self._inverters else POLL_INTERVAL
             self._next = time.monotonic() + interval
-        is_added = self.for_display or not (is_metered or message.samples)
-        if is_metered or not is_added or not self._inverters or not (is_due or self.for_display):
+        if is_metered or not self._inverters or not (is_due or self.for_display):
             return message
         power = reported_power(self._inverters, self._counted, gateway.now)
         quantities = Quantities(active_power=power, energy_delivered=self._energy)
         return message.with_unmetered_production(quantities, round(message.timestamp * 1000))
-
-    def take_panels(self) -> list[Message]:
-        """Return the messages with the reports of the latest request, once."""
-        messages, self._panels = self._panels, []
-        return messages
 
     def _lifetime(self, info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> float | None:
         """Return the array's lifetime energy (Wh); None if its counter has no value now.

@@ -137,8 +137,6 @@ class Poller(Source):
                 self._silent.clear()
                 self._metrics.count("polls_succeeded")
                 await take(message)
-                for panels in self._inverters.take_panels():
-                    await take(panels)
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
         """Return the meters' readings, and the microinverters' production if no meter measures it."""

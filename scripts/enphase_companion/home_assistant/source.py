@@ -45,15 +45,14 @@ def open_source(
     status: Callable[[], str],
     *,
     for_display: bool = False,
-    wants_panels: bool = False,
 ) -> Source:
     """Return the source of these settings: Home Assistant if it is set, else the gateway.
 
-    `for_display`, `wants_panels`: see InverterProduction.
+    `for_display`: the microinverters' production is in every message, see InverterProduction.
     """
     if settings.home_assistant_url is not None:
         return HomeAssistantSource(settings, read_settings, service, metrics, status, for_display=for_display)
-    inverters = InverterProduction(for_display=for_display, wants_panels=wants_panels)
+    inverters = InverterProduction(for_display=for_display)
     return Poller(settings, read_settings, service, metrics, status, inverters)
 
 

@@ -25,6 +25,8 @@ def main() -> int:
             *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
         ) as progress:
             more = {"messages": given.messages} if options.BENCHMARKS[given.name].takes_messages else {}
+            if options.BENCHMARKS[given.name].takes_days:
+                more = {"days": given.days, "mariadb": given.mariadb}
             for result in benchmark.run(
                 given.parts, progress, quick=given.quick, against=given.against, **more
             ):

@@ -19,6 +19,7 @@ class Benchmark:
     needs_build: bool = False  #: whether only an earlier build can be its reference
     also: str | None = None  #: another environment, of what it starts
     takes_messages: bool = False  #: whether it has rounds of messages whose number can be set
+    takes_days: bool = False  #: whether it reads a database, whose days and kind can be set
 
 
 BENCHMARKS = {
@@ -70,6 +71,12 @@ BENCHMARKS = {
         ("store",),
         needs_build=True,
     ),
+    "charts": Benchmark(
+        "charts of a year of one-second readings, beside bare matplotlib scripts of the same points",
+        "scripts-3.14",
+        ("year", "month", "day", "heatmap", "raw"),
+        takes_days=True,
+    ),
 }
 
 _EXAMPLES = """\
@@ -85,13 +92,15 @@ examples:
   scripts/benchmark pipeline --part against --against ../v1  beside an earlier build
   scripts/benchmark one-poll --against ../v1 one poll for Home Assistant and all scripts: half an hour
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
+  scripts/benchmark charts                   charts of a year; the first time it fills 4 GB, in .cache
+  scripts/benchmark charts --days 31 --mariadb  a month of readings, in a private MariaDB
 
 A simulated gateway answers both sides in the same run. docs/benchmarks.md describes each figure.
 """
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Return the options: name, parts, against, messages, json, quick."""
+    """Return the options: name, parts, against, messages, days, mariadb, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     parts = "\n".join(f"  {name:10} {', '.join(each.parts)}" for name, each in BENCHMARKS.items())
     options = Parser(
@@ -120,12 +129,20 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
         metavar="COUNT",
         help="messages of a round of pipeline, instead of each part's own number",
     )
+    options.add_argument(
+        "--days", type=int, metavar="COUNT", help="days of readings of charts, instead of a year"
+    )
+    options.add_argument(
+        "--mariadb", action="store_true", help="charts of a private MariaDB instead of an SQLite file"
+    )
     options.add_argument("--json", action="store_true", help="print a line of JSON per figure, not the table")
     options.add_argument("--quick", action="store_true", help="as short as possible, to check that it works")
     given = options.parse_args(words)
     known = BENCHMARKS[given.name].parts
     if given.messages is not None and not BENCHMARKS[given.name].takes_messages:
         options.error(f"{given.name} has no messages: leave out --messages")
+    if (given.days is not None or given.mariadb) and not BENCHMARKS[given.name].takes_days:
+        options.error(f"{given.name} reads no database: leave out --days and --mariadb")
     if given.against is None and (BENCHMARKS[given.name].needs_build or "against" in (given.parts or ())):
         options.error(f"{given.name} compares with an earlier build: give --against CHECKOUT")
     if given.against is not None and not (given.against / "custom_components/enphase_iq_gateway").is_dir():

@@ -29,6 +29,7 @@ def test_help_shows_examples_without_any_installed_package() -> None:
         (["one-poll"], "one-poll compares with an earlier build: give --against CHECKOUT"),
         (["pipeline", "--part", "against"], "pipeline compares with an earlier build: give --against"),
         (["refresh", "--messages", "5"], "refresh has no messages: leave out --messages"),
+        (["refresh", "--days", "5"], "refresh reads no database: leave out --days and --mariadb"),
         (["refresh", "--against", "/nowhere"], "/nowhere is no checkout of this project"),
     ],
 )

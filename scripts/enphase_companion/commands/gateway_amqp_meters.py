@@ -28,6 +28,7 @@ NAME = "enphase-gateway-amqp-meters"
 KEYS = (
     *SOURCE_KEYS,
     "interval",
+    "keep_panels",
     *AMQP_KEYS,
     "amqp_queues",
     "mqtt_discovery",
@@ -86,7 +87,8 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
 
     async def take(message: Message) -> None:
         await sender.send(message)
-        mqtt.update(message)
+        if message.samples:
+            mqtt.update(message)
 
     source = open_source(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     mqtt = MqttPublisher(publisher, NAME, interval=source.interval, inverter_interval=POLL_INTERVAL)

@@ -26,6 +26,7 @@ NAME = "enphase-gateway-database-meters"
 KEYS = (
     *SOURCE_KEYS,
     "interval",
+    "keep_panels",
     *DATABASE_KEYS,
     "time_zone",
     "batch_size",

@@ -142,6 +142,11 @@ class Settings:
         metavar="SECONDS",
         default=1.0,
     )
+    keep_panels: bool = _setting(
+        rules.boolean,
+        "also read power and energy of each panel, every five minutes",
+        default=False,
+    )
     metrics_port: int | None = _setting(
         rules.whole(1, 65_535), "port for Prometheus metrics (default: none)", metavar="PORT"
     )

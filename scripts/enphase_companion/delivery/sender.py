@@ -83,11 +83,12 @@ class Sender:
             if task.done() and not task.cancelled():
                 task.result()
 
-    def _is_unwanted(self) -> bool:
+    def _is_unwanted(self, message: OutgoingMessage) -> bool:
         """Return whether an unroutable message may be dropped: if amqp_queues is none."""
         self._metrics.count("messages_unroutable")
         if not self._publisher.queues:
-            if self._warn_if_unwanted:
+            # Displays take the meters, and seldom the microinverters.
+            if self._warn_if_unwanted and message.routing_key != INVERTERS_ROUTING_KEY:
                 self._unroutable.raise_(
                     f"{self._publisher.broker}: no queue is bound, and amqp_queues is none"
                 )
@@ -134,7 +135,7 @@ class Sender:
             if not isinstance(problem, UnroutableError):
                 self._publisher.problem.raise_(str(problem))
                 done = False
-            elif self._is_unwanted():
+            elif self._is_unwanted(oldest[index][1]):
                 self._spool.remove([oldest[index][0]])
             else:
                 done = False

@@ -1,4 +1,4 @@
-"""The solar array as reported by its microinverters: peak power, and production without a meter."""
+"""The solar array as its microinverters report it: peak power, production without a meter, each panel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from enphase_api.models import (
 )
 from enphase_api.models.production import reported_power
 
-from ..message import Message
+from ..message import Message, from_inverters
 
 #: Seconds between two requests: inverters report every 5 minutes; their peak power hardly changes.
 POLL_INTERVAL, _METERED_POLL_INTERVAL = 300, 3_600
@@ -90,3 +90,35 @@ class InverterProduction:
         energy = unmetered_lifetime_energy(info, meters, totals, self._counted)
         self._counts_totals = energy is not None and totals is not None and energy == totals.lifetime_energy
         return energy
+
+
+class InverterReports:
+    """The last report of each microinverter of one gateway; requested every five minutes."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        #: The times of the last reports; empty before the first request.
+        self._newest: dict[str, int] = {}
+
+    async def read(self, gateway: Gateway, info: Info) -> list[Message]:
+        """Return all last reports, if they are due and one of them is new.
+
+        Those of silent microinverters are in the first answer only. Raises as the gateway does.
+        """
+        if time.monotonic() < self._next:
+            return []
+        self._next = time.monotonic() + POLL_INTERVAL
+        details = await gateway.device_data()
+        inverters: Iterable[Inverter]
+        if details is not None and details.is_complete:
+            inverters = details.inverters
+        else:
+            listed = await gateway.inverters()
+            inverters = listed if details is None else details.merge(listed)
+        if self._newest:
+            inverters = [each for each in inverters if not each.is_silent(gateway.now)]
+        messages = from_inverters(inverters, info.serial_number, time.time())
+        newest = {each.serial_number: each.measured_at for message in messages for each in message.inverters}
+        is_new = not newest.items() <= self._newest.items()
+        self._newest |= newest
+        return messages if is_new else []

@@ -18,10 +18,11 @@ from ..config.settings import Settings
 from ..message import Message, from_readings
 from ..runtime.errors import CommandError
 from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
 from ..runtime.timing import Backoff, FixedRate
 from .connection import AccountError, open_gateway
-from .inverters import POLL_INTERVAL, InverterProduction
+from .inverters import POLL_INTERVAL, InverterProduction, InverterReports
 from .source import Source, Take
 
 #: Seconds between two requests for the installed meters, and the same after none or no answer.
@@ -45,10 +46,12 @@ class Poller(Source):
         metrics: Metrics,
         status: Callable[[], str],
         inverters: InverterProduction | None = None,
+        reports: InverterReports | None = None,
     ) -> None:
         """`read_settings` loads the current settings; `status` returns the status line for systemd.
 
-        `inverters` adds production to the messages of a gateway without production meter.
+        `inverters` adds production to the messages of a gateway without production meter; `reports` reads
+        each microinverter, in messages of their own.
         """
         super().__init__(settings, read_settings, service, metrics, status)
         self._inverters = InverterProduction() if inverters is None else inverters
@@ -56,6 +59,13 @@ class Poller(Source):
         self._interval = settings.interval
         self._ticks = FixedRate(self._interval)
         self._has_read = False
+        self._reports = reports
+        self._unreported = RecurringWarning("microinverters can be read again")
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the gateway now; None if nothing is."""
+        return super().problem or self._unreported.text
 
     @property
     def name(self) -> str:
@@ -137,6 +147,21 @@ class Poller(Source):
                 self._silent.clear()
                 self._metrics.count("polls_succeeded")
                 await take(message)
+            for each in await self._service.unless_stopped(self._read_reports(gateway, info)):
+                await take(each)
+
+    async def _read_reports(self, gateway: Gateway, info: Info) -> list[Message]:
+        """Return the microinverters' reports if they are wanted and due; what fails is tried next time."""
+        if self._reports is None:
+            return []
+        try:
+            messages = await self._reports.read(gateway, info)
+        except (CommunicationError, ResponseError) as error:
+            self._unreported.raise_(f"microinverters cannot be read: {error}")
+            return []
+        if messages:
+            self._unreported.clear()
+        return messages
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
         """Return the meters' readings, and the microinverters' production if no meter measures it."""

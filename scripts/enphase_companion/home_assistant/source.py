@@ -13,11 +13,11 @@ from enphase_api.json_values import number
 from enphase_api.models import MeasurementType
 
 from ..config.settings import Settings
-from ..gateway.inverters import InverterProduction
+from ..gateway.inverters import InverterProduction, InverterReports
 from ..gateway.poller import Poller
 from ..gateway.source import CHECK_INTERVAL, Source, Take
 from ..message import Message, MessageError, from_content
-from ..runtime.errors import CommandError, join_clauses
+from ..runtime.errors import CommandError, SettingsError, join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.service import Service
 from ..runtime.timing import Backoff
@@ -49,11 +49,18 @@ def open_source(
     """Return the source of these settings: Home Assistant if it is set, else the gateway.
 
     `for_display`: the microinverters' production is in every message, see InverterProduction.
+    Raises SettingsError if the source has not what the settings want.
     """
     if settings.home_assistant_url is not None:
+        if settings.keep_panels:
+            raise SettingsError(
+                f"{settings.where('keep_panels')}: Home Assistant does not pass the panels on: remove it, or "
+                f"{settings.where('home_assistant_url')}"
+            )
         return HomeAssistantSource(settings, read_settings, service, metrics, status, for_display=for_display)
     inverters = InverterProduction(for_display=for_display)
-    return Poller(settings, read_settings, service, metrics, status, inverters)
+    reports = InverterReports() if settings.keep_panels else None
+    return Poller(settings, read_settings, service, metrics, status, inverters, reports)
 
 
 class HomeAssistantSource(Source):

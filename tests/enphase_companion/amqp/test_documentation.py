@@ -12,12 +12,13 @@ import pytest
 
 from enphase_companion.amqp import topology
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.message import SCHEMA_VERSION
+from enphase_companion.message import SCHEMA_VERSION, decode, encode
 
 from ..amqp_helpers import build_message, encode_for_broker
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "messages.md").read_text()
+EXAMPLES = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
 
 
 def collect_keys(content: Any) -> set[str]:
@@ -35,8 +36,7 @@ def test_every_key_of_a_message_is_documented(key: str) -> None:
 
 
 def test_the_example_has_the_format_of_a_published_message() -> None:
-    [example] = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-    content = json.loads(example)
+    content = json.loads(EXAMPLES[0])
     sent = json.loads(encode_for_broker(build_message(1)))
     assert list(content) == list(sent)
     assert [each["reportType"] for each in content["readings"]] == [
@@ -44,6 +44,12 @@ def test_the_example_has_the_format_of_a_published_message() -> None:
     ]
     assert set(content["readings"][0]["cumulative"]) == set(sent["readings"][0]["cumulative"])
     assert content["schema_version"] == SCHEMA_VERSION
+
+
+def test_the_example_of_panels_is_a_message() -> None:
+    message = decode(EXAMPLES[1].encode())
+    assert [each.energy for each in message.inverters] == [298_261.25, None]
+    assert json.loads(encode(message)) == json.loads(EXAMPLES[1])
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,7 @@ def test_the_example_has_the_format_of_a_published_message() -> None:
         topology.ROUTING_KEY,
         topology.PARTIAL_ROUTING_KEY,
         topology.BINDING,
+        topology.INVERTERS_ROUTING_KEY,
         topology.DATABASE_QUEUE,
     ],
 )

@@ -24,7 +24,7 @@ from enphase_companion.delivery import sender as sender_module
 from enphase_companion.delivery.sender import Sender
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
-from enphase_companion.message import decode
+from enphase_companion.message import InverterSample, decode
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.redaction import redact
 from tests.services.rabbitmq import RabbitMQ
@@ -103,6 +103,24 @@ async def test_consumers_of_enphase_api_receive_only_complete_messages(
     taken = await inspector.take_all(queue)
     assert get_numbers(taken) == [1, 2]
     assert [each.routing_key for each in taken] == ["MeterStream", "MeterStream.partial"]
+
+
+async def test_microinverters_wait_on_disk_and_have_a_routing_key_of_their_own(
+    broker: Broker, queue: str, inspector: BrokerInspector, file: Path
+) -> None:
+    sample = InverterSample("482100000001", 1_764_000_000_000, 231.0, 298_261.25)
+    async with Spool(file, 10**9, Metrics()) as spool:
+        # Not connected to a broker.
+        sender = Sender(Publisher(broker, [queue], "test"), spool, Metrics())
+        await sender.send(build_message(1, samples=(), inverters=(sample,)))
+        await spool.flush()
+        assert spool.on_disk == 1
+    async with open_sender(broker, file, [queue]) as opened:
+        await opened.send([2])
+        await wait_until(lambda: opened.has_sent(2))
+    taken = await inspector.take_all(queue)
+    assert [each.routing_key for each in taken] == ["Inverters", "MeterStream"]
+    assert decode(taken[0].body).inverters == (sample,)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from enphase_api.local import Gateway
 from enphase_api.models import Info, ProductionTotals, Readings
 from enphase_companion.displays.state import Powers
 from enphase_companion.gateway import inverters as module
-from enphase_companion.gateway.inverters import InverterProduction
+from enphase_companion.gateway.inverters import InverterProduction, InverterReports
 from enphase_companion.message import Message, from_readings
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
@@ -198,3 +198,55 @@ async def test_a_counter_missing_once_is_not_replaced_by_another(
         assert get_energy(await complete(inverters, gateway, message)) is None
         monkeypatch.setattr(Gateway, "production_totals", before)
         assert get_energy(await complete(inverters, gateway, message)) == pytest.approx(counted, abs=50)
+
+
+@pytest.mark.parametrize(
+    ("profile", "with_energy"),
+    [
+        ("three-phase", 12),
+        ("three-phase+no-device-data", 0),
+        ("three-phase+empty-device-data", 0),
+        ("sixty-inverters", 50),
+    ],
+)
+async def test_each_microinverter_is_reported_with_its_counter_if_the_gateway_has_one(
+    tmp_path: Path, profile: str, with_energy: int
+) -> None:
+    async with open_site(tmp_path, profile) as (simulator, gateway, info):
+        (message,) = await InverterReports().read(gateway, info)
+        truth = {each.serial_number for each in simulator.house.inverters}
+    assert {each.serial_number for each in message.inverters} == truth
+    assert sum(each.energy is not None for each in message.inverters) == with_energy
+    assert all(each.power is not None and each.power > 0 for each in message.inverters)
+
+
+async def test_reports_are_requested_every_five_minutes_and_passed_on_if_one_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path, "three-phase") as (simulator, gateway, info):
+        reports = InverterReports()
+        assert len(await reports.read(gateway, info)) == 1
+        before = len(simulator.requests)
+        assert await reports.read(gateway, info) == []
+        assert len(simulator.requests) == before
+        monkeypatch.setattr(module, "POLL_INTERVAL", 0)
+        reports = InverterReports()
+        (first,) = await reports.read(gateway, info)
+        assert await reports.read(gateway, info) == []
+        simulator.clock.start += 300
+        (second,) = await reports.read(gateway, info)
+    assert all(
+        new.measured_at == old.measured_at + 300_000
+        for old, new in zip(first.inverters, second.inverters, strict=True)
+    )
+
+
+async def test_old_reports_of_silent_microinverters_are_passed_on_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_INTERVAL", 0)
+    async with open_site(tmp_path, "three-phase", hour_of_day=1) as (_, gateway, info):
+        reports = InverterReports()
+        (message,) = await reports.read(gateway, info)
+        assert len(message.inverters) == 12
+        assert await reports.read(gateway, info) == []

@@ -20,16 +20,28 @@ MAX_RESPONSE_SIZE = 1_000_000
 #: Endpoints that return sessions and tokens, or never end.
 _FORBIDDEN = {"auth", "stream"}
 
-#: Endpoints, and all below them, that are not safe even with GET: those that the companion scripts' catalogue
-#: does not mark as safe, which a test verifies. In the form that `_segments` returns.
+#: Endpoints, and all below them, that are not safe even with GET: those whose GET does more than read by the
+#: companion scripts' catalogue, which a test verifies. In the form that `_segments` returns.
 _UNSAFE = {
+    ("admin", "lib", "admin_dcc_display"),
     ("admin", "lib", "date_time_display"),
     ("admin", "lib", "network_display"),
+    ("admin", "lib", "security_display"),
     ("admin", "lib", "wireless_display"),
     ("installer",),
     ("ivp", "ensemble", "comm_check"),
     ("ivp", "livedata", "stream"),
+    ("ivp", "pdm", "maintainence"),
     ("ivp", "peb", "newscan"),
+}
+
+#: Endpoints that only read although they are below one of the above, or have such a word as below: exactly
+#: these, by the same catalogue.
+_SAFE = {
+    ("installer", "agf", "details"),
+    ("installer", "agf", "index"),
+    ("installer", "agf", "inverters_status"),
+    ("ivp", "sc", "sched"),
 }
 
 #: Endpoints with such a word in their path or query may have side effects even with GET.
@@ -95,8 +107,10 @@ def classify_request(path: str, method: str = "GET", *, has_body: bool = False) 
     segments = _segments(decoded)
     if segments and segments[0] in _FORBIDDEN:
         return Access.FORBIDDEN
-    is_unsafe = any(segments[: len(each)] == each for each in _UNSAFE)
-    if method != "GET" or has_body or is_unsafe or _names_action(f"{decoded}?{query}"):
+    is_known = segments in _SAFE
+    is_unsafe = not is_known and any(segments[: len(each)] == each for each in _UNSAFE)
+    named = query if is_known else f"{decoded}?{query}"
+    if method != "GET" or has_body or is_unsafe or _names_action(named):
         return Access.WRITE
     return Access.READ
 

@@ -19,7 +19,7 @@ from typing import Any
 
 #: No token, and the roles of one, from the lowest to the highest. Enphase issues tokens of owners and of
 #: installers; the gateway's own rules also name the others.
-ROLES = ("none", "owner", "prov", "support", "installer")
+ROLES = ("none", "anybody", "owner", "prov", "support", "installer")
 UNKNOWN = "unknown"
 
 #: A name of the catalogue that stands for every other name in an object.

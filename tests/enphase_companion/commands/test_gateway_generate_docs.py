@@ -70,7 +70,7 @@ def test_a_page_merges_the_catalogue_with_the_answers(create_ready_user: Callabl
     # The simulator's /ivp/ss/pel_settings has one of the known fields.
     limits = read_pages(user, ".md")["ivp_ss_pel_settings"]
     assert "| `PEL` | boolean |  | always |" in limits
-    assert "| `PEL_Limit` | number |  | not seen |" in limits
+    assert "| `PEL_Limit` | number | W; % if `percent` is true | not seen |" in limits
 
 
 def test_only_safe_endpoints_are_requested_once_each_with_a_delay(

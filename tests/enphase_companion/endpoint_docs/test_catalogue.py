@@ -77,7 +77,7 @@ def test_an_entry_is_parsed() -> None:
         ('safety = "reads"', "", "/a/{eid}: safety is missing"),
         ('source = ["a recording"]', "source = []", "/a/{eid}: source is missing"),
         ('path = "/a/{eid}"', "", "endpoint 1: path is missing"),
-        ('GET = "owner"', 'GET = "anybody"', "methods: GET: 'anybody' is not one of none, owner, "),
+        ('GET = "owner"', 'GET = "everybody"', "methods: GET: 'everybody' is not one of none, "),
         ('GET = "owner"', 'READ = "owner"', "methods: 'READ' is not one of GET, "),
         ('safety = "reads"', 'safety = "yes"', "safety: 'yes' is not one of reads, acts, unknown"),
         ('safety = "reads"', 'safety = "reads"\nsafe = true', "safe is not a key of an endpoint"),

@@ -26,8 +26,8 @@ MEASURES = re.compile(
     r"_(?:w|mw|mva|mv|ma|mhz|hz|v|va)(?:_|$)|duration|time|date|created|installed|capacity|rate$|_limit$",
     re.IGNORECASE,
 )
-#: Numbers without a unit whose names look otherwise.
-WITHOUT_UNIT = {"pwrFactor", "override_chg_dischg_rate"}
+#: Numbers without a unit whose names look otherwise, and those whose unit nobody knows.
+WITHOUT_UNIT = {"pwrFactor", "override_chg_dischg_rate", "slew_rate"}
 
 
 @cache

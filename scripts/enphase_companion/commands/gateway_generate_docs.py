@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..endpoint_docs.diff import Source
     from ..endpoint_docs.diff_report import Comparison
     from ..endpoint_docs.pages import Page
+    from ..endpoint_docs.unfinished import UnfinishedRun
     from ..endpoint_docs.writer import Format, WriteResult
 
 NAME = "enphase-gateway-generate-docs"
@@ -37,6 +38,8 @@ _DIFF_FORMATS = ("table", "markdown", "json")
 #: The word for the command's own catalogue in --diff.
 _CATALOGUE = "catalogue"
 
+_RESUMED = "After an interrupted run, the next one requests only what is missing."
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
@@ -47,20 +50,29 @@ def build_parser() -> argparse.ArgumentParser:
             TRUST_FIRST,
             (NAME, f"write pages to {_FOLDER}"),
             (f"{NAME} --format markdown --output pages", "write Markdown to another folder"),
-            (f"{NAME} --recording answers", "use recorded answers instead of a gateway"),
+            (f"{NAME} --record answers", "also write an anonymized recording of the answers"),
+            (f"{NAME} --from answers", "use recorded answers instead of a gateway"),
             (f"{NAME} --diff answers catalogue", "compare recorded answers with the catalogue"),
         ],
-        notes=f"{CREDENTIALS}\nNot required with --recording and --diff.\n\n{ONCE};\n"
+        notes=f"{CREDENTIALS}\nNot required with --from and --diff.\n\n{_RESUMED}\n\n{ONCE};\n"
         "with --diff: 0 no differences, 1 differences, 2 error",
     )
     result.add_argument(
-        "--recording",
+        "--from",
         dest="folders",
         action="append",
         type=Path,
         metavar="DIR",
         help="folder of recorded answers, in files named after their paths (ivp_meters_readings, "
         "production.json_details_1); repeat for several gateways",
+    )
+    # Its name before there was --record.
+    result.add_argument("--recording", dest="folders", action="append", type=Path, help=argparse.SUPPRESS)
+    result.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="new folder for an anonymized recording of all answers, which --from and the simulator read",
     )
     result.add_argument(
         "--diff",
@@ -88,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace pages that were edited, and files that this command did not write",
+        help="replace pages that were edited, files that this command did not write, and the recording",
     )
     result.add_argument(
         "--delay",
@@ -110,8 +122,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.format not in formats:
         without = "" if arguments.pairs else "out"
         parser.error(f"argument --format: with{without} --diff, choose from {', '.join(formats)}")
-    if arguments.pairs and arguments.folders:
-        parser.error("argument --recording: not allowed with --diff, which names two recordings")
+    if arguments.pairs and (arguments.folders or arguments.record):
+        parser.error("--from and --record: not allowed with --diff, which names two recordings")
+    if arguments.record and len(arguments.folders or ()) > 1:
+        parser.error("argument --record: writes the recording of one gateway: use --from once")
     return run(arguments, _compare if arguments.pairs else _generate)
 
 
@@ -129,16 +143,28 @@ def _generate(arguments: argparse.Namespace) -> int:
     from ..endpoint_docs.anonymize import anonymize
     from ..endpoint_docs.catalogue import load_catalogue
     from ..endpoint_docs.placeholders import Placeholders
+    from ..endpoint_docs.recorder import check_target, write_recording
     from ..runtime.service import run_once
 
+    if arguments.record is not None:
+        check_target(arguments.record, overwrite=arguments.overwrite)
     endpoints, placeholders = load_catalogue(), Placeholders()
+    unfinished: UnfinishedRun | None = None
     if arguments.folders:
         recordings = _load_recordings(arguments.folders, endpoints)
     else:
-        recordings = [run_once(_fetch_answers(arguments, endpoints))]
+        recording, unfinished = run_once(_fetch_answers(arguments, endpoints))
+        recordings = [recording]
     # Nothing after this line sees private data.
     anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
     _write(endpoints, anonymous, arguments)
+    if arguments.record is not None:
+        count = write_recording(arguments.record, anonymous[0], endpoints)
+        print(f"{arguments.record}: recorded {count} answers")
+    if unfinished is not None:
+        if unfinished.resumed:
+            print(f"resumed: {unfinished.resumed} answers are those of an interrupted run")
+        unfinished.remove()
     return 0
 
 
@@ -201,20 +227,26 @@ def _load_recordings(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -
     return recordings
 
 
-async def _fetch_answers(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Recording:
+async def _fetch_answers(
+    arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]
+) -> tuple[Recording, UnfinishedRun]:
     from ..config.loader import load_settings
+    from ..endpoint_docs.answers import Recording
     from ..endpoint_docs.fetch import fetch_answers
+    from ..endpoint_docs.unfinished import UnfinishedRun
     from ..gateway.connection import open_gateway, sign_in
 
     settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
-        return await fetch_answers(
+        unfinished = UnfinishedRun(settings.folder, info, endpoints)
+        await fetch_answers(
             gateway,
-            info.firmware,
+            unfinished,
             endpoints,
             delay=arguments.delay,
             sign_in=lambda: sign_in(gateway, info, settings),
         )
+        return Recording(info.firmware, unfinished.answers), unfinished
 
 
 def _write(

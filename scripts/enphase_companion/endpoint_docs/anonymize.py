@@ -22,6 +22,8 @@ from .placeholders import (
     TEXT,
     Placeholder,
     Placeholders,
+    is_numbered_placeholder,
+    is_placeholder,
     parse_timestamp,
     shift,
     shift_text,
@@ -134,6 +136,8 @@ class _Anonymizer:
         """Return a field's name if it is an identifier in a program, else a placeholder."""
         if key in known:
             return key
+        if is_numbered_placeholder(key):
+            return Placeholder(key)
         # The prefix of XML attributes.
         prefix = key[: key.startswith("@")]
         name = key.removeprefix(prefix)
@@ -182,10 +186,13 @@ class _Anonymizer:
         if words & _TIME and parse_timestamp(value):
             return shift(value, self._offset)
         if isinstance(value, str):
-            return self._replace_by_name(name, words, value, known) or self._replace_by_form(
-                words, value, known
-            )
+            return self._anonymize_text(name, words, value, known)
         return self._anonymize_number(words, value, known)
+
+    def _anonymize_text(self, name: str, words: set[str], value: str, known: Field | None) -> str:
+        if is_placeholder(value):
+            return Placeholder(value)
+        return self._replace_by_name(name, words, value, known) or self._replace_by_form(words, value, known)
 
     def _anonymize_number(self, words: set[str], value: Any, known: Field | None) -> Any:
         is_unknown = known is None

@@ -20,6 +20,8 @@ from ..runtime.errors import CommandError
 from .catalogue import Endpoint, file_name
 
 _INFO = "info"
+#: The file in a recording with the outcome of each request; names that begin so are no answers.
+NOTES = "_recording.json"
 
 #: Maximum bytes and values of an answer. Answers of a site with 1,000 inverters have less than half.
 _MAX_BYTES, _MAX_VALUES = 4_000_000, 200_000
@@ -34,6 +36,7 @@ class Outcome(Enum):
     ANSWERED = "answered"
     MISSING = "not available"
     REFUSED = "refused or not available"
+    INVALID = "invalid answer"
     FAILED = "no answer"
     NOT_REQUESTED = "not requested"
 
@@ -118,11 +121,13 @@ def _check_size(tree: Any) -> None:
 def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recording, list[str]]:
     """Return the recorded answers in a folder, and the names of files that match no endpoint.
 
-    Each file is named after its request by `file_name`. A missing or empty file means that the gateway does
-    not have the endpoint. Raises CommandError if the folder is missing or a file is unreadable or invalid.
+    Each file is named after its request by `file_name`. For a missing or empty file, the notes have the
+    outcome; without notes, the gateway does not have the endpoint. Raises CommandError if the folder is
+    missing or a file is unreadable or invalid.
     """
     if not folder.is_dir():
         raise CommandError(f"recording {folder}: no such folder")
+    outcomes = _load_outcomes(folder / NOTES)
     names = {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
     recording = Recording(_firmware(folder))
     for endpoint in endpoints:
@@ -131,7 +136,10 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
             body = _body(folder / name) if name in names else b""
             names.discard(name)
             if not body.strip():
-                recording.answers[request] = Answer(Outcome.MISSING)
+                # What its notes do not name was not requested.
+                outcome = Outcome.MISSING if outcomes is None else outcomes.get(request)
+                if outcome is not None:
+                    recording.answers[request] = Answer(outcome)
                 continue
             try:
                 recording.answers[request] = Answer(Outcome.ANSWERED, parse_answer(body, endpoint))
@@ -139,12 +147,27 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
                 raise CommandError(
                     f"{folder / name}: invalid {endpoint.format.upper()} ({error}): correct or remove it"
                 ) from None
-    if all(each.outcome is Outcome.MISSING for each in recording.answers.values()):
+    if not any(each.outcome is Outcome.ANSWERED for each in recording.answers.values()):
         raise CommandError(
             f"recording {folder}: no recorded answers: name the file of /ivp/meters ivp_meters, and that "
             "of /production.json?details=1 production.json_details_1"
         )
     return recording, sorted(names)
+
+
+def _load_outcomes(file: Path) -> dict[str, Outcome] | None:
+    """Return the outcomes of requests without an answer, as --record notes them; None without notes."""
+    if not file.exists():
+        return None
+    try:
+        outcomes = orjson.loads(_body(file))["outcomes"]
+        return {
+            request: outcome
+            for request, name in outcomes.items()
+            if (outcome := Outcome[name.upper()]) is not Outcome.ANSWERED
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CommandError(f"{file}: not as --record writes it: correct or remove it") from None
 
 
 def _firmware(folder: Path) -> str:

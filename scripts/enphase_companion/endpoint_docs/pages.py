@@ -17,11 +17,12 @@ from .schema import FieldSchema, ObjectSchema, infer_schema
 INDEX_NAME = "README"
 
 #: The outcome of an endpoint is the first of these that any of its requests had, to any gateway.
-_PRECEDENCE = (Outcome.ANSWERED, Outcome.FAILED, Outcome.REFUSED, Outcome.MISSING)
+_PRECEDENCE = (Outcome.ANSWERED, Outcome.INVALID, Outcome.FAILED, Outcome.REFUSED, Outcome.MISSING)
 
 _REASONS = {
     Outcome.MISSING: "This gateway has no such endpoint, or its answer was not recorded.",
     Outcome.REFUSED: "This gateway refuses the request with this token, or has no such endpoint.",
+    Outcome.INVALID: "This gateway answered the request with HTML or something else that is not valid.",
     Outcome.FAILED: "This gateway did not answer the request.",
     Outcome.NOT_REQUESTED: "The generator never requests this endpoint.",
 }

@@ -66,6 +66,21 @@ TEXT = Placeholder("text")
 #: Maximum length of strings that are examined; identifiers, addresses and versions are shorter.
 MAX_LENGTH = 128
 
+#: Those with a number, as a recording has them that was anonymized before.
+_NUMBERED = re.compile(r"(?:name|serial)-\d+|owner\d+@example\.com|host\d+\.example|120{5,}\d{1,5}")
+_WORDS = ("example", "hidden", TEXT)
+
+
+def is_numbered_placeholder(text: str) -> bool:
+    """Whether this is the placeholder of one of several things, from this run or an earlier one."""
+    return _NUMBERED.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether this is a placeholder, from this run or an earlier one."""
+    return text in _WORDS or is_numbered_placeholder(text)
+
+
 # Each starts at a boundary and does not backtrack, so that the time is linear in the length of the text.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
@@ -186,6 +201,8 @@ class Placeholders:
         return self._get("IPv6", text, lambda number: f"2001:db8::{number:x}")
 
     def _get(self, kind: str, original: str, create: Callable[[int], str]) -> Placeholder:
+        if is_numbered_placeholder(original):
+            return Placeholder(original)
         key = kind, original
         if key not in self._placeholders:
             self._counts[kind] += 1

@@ -56,7 +56,7 @@ def write_page(page: Page, folder: Path, markup: Format, *, overwrite: bool = Fa
         is_own = digests is not None and digests[1] == _digest(rest)
         if not is_own and not overwrite:
             return WriteResult.EDITED
-        if page.outcome is Outcome.FAILED:
+        if page.outcome in (Outcome.FAILED, Outcome.INVALID):
             return WriteResult.KEPT
         if is_own and digests is not None and digests[2] == facts:
             return WriteResult.UNCHANGED

@@ -151,8 +151,9 @@ _BLANKED = "122300000042"
 class ReplayedAnswers:
     """Answers from a folder whose file names are paths with `_` for `/`, `?` and `=`.
 
-    `production.json_details_1` is /production.json?details=1. A missing or empty file: no such endpoint. A
-    serial number that was blanked is served as an invented one, as a gateway's is digits.
+    `production.json_details_1` is /production.json?details=1. A missing or empty file: no such endpoint, or,
+    if `_recording.json` notes that, 401. A serial number that was blanked is served as an invented one, as a
+    gateway's is digits.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -164,6 +165,7 @@ class ReplayedAnswers:
         if found is None:
             raise ValueError(f"{folder / 'info'}: holds no <sn>, the gateway's serial number")
         self.serial_number = found[2]
+        self._refused = _read_refused(folder / "_recording.json")
 
     def info(self) -> str:
         """Return the text of /info."""
@@ -173,14 +175,20 @@ class ReplayedAnswers:
         )
 
     def get(self, path: str, query: str) -> Any:
-        """Return the recorded JSON of a path and query, else of the path alone; None: not recorded."""
+        """Return the recorded JSON of a path and query, else of the path alone; None: not recorded.
+
+        XML is returned as bytes. Raises PermissionError where the recorded gateway refused its owner.
+        """
         plain = path.strip("/").replace("/", "_")
         with_query = f"{plain}_{re.sub('[=&]', '_', query)}" if query else plain
         for name in (with_query, plain):
             file = self._folder / name
             # No file of a recording has a folder in its name.
             if file.parent == self._folder and file.is_file() and file.stat().st_size:
-                return json.loads(file.read_text(encoding="utf-8"))
+                body = file.read_bytes()
+                return body if body.lstrip().startswith(b"<") else json.loads(body)
+        if path in self._refused:
+            raise PermissionError(path)
         return None
 
     def command(self, method: str, path: str, body: Any) -> None:
@@ -197,3 +205,11 @@ class ReplayedAnswers:
     def silent(self) -> bool:
         """Whether the gateway is silent: never."""
         return False
+
+
+def _read_refused(file: Path) -> set[str]:
+    """Return the paths for which the notes of a recording have a refusal; none without notes."""
+    if not file.is_file():
+        return set()
+    outcomes = json.loads(file.read_text(encoding="utf-8"))["outcomes"]
+    return {path for path, outcome in outcomes.items() if outcome == "refused"}

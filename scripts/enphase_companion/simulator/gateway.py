@@ -30,7 +30,10 @@ class Answers(Protocol):
         """Return the text of /info."""
 
     def get(self, path: str, query: str) -> Any:
-        """Return the JSON of a path; None: no such path. Raise PermissionError if the role is too low."""
+        """Return the JSON of a path, or bytes of XML; None: no such path.
+
+        Raise PermissionError if the role is too low.
+        """
 
     def command(self, method: str, path: str, body: Any) -> Any:
         """Return the JSON answer of a POST, PUT or DELETE; None: no such path.
@@ -121,6 +124,8 @@ class Gateway:
     def _answer(self, path: str, content: Any) -> web.Response:
         if content is None:
             return _page(404, "Not Found")
+        if isinstance(content, bytes):
+            return web.Response(body=content, content_type="text/xml")
         text = json.dumps(self.faults.change(path, content))
         if self.faults.truncates(path):
             text = text[: len(text) // 2]

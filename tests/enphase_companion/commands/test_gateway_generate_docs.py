@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from enphase_companion.commands.gateway_generate_docs import NAME, main
 from enphase_companion.endpoint_docs import fetch
 from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
+from enphase_companion.simulator import Simulator
 
 from ..cli_user import PASSWORD, USERNAME, CliUser, Result
 from ..terminal import open_terminal
@@ -34,6 +36,17 @@ def read_pages(user: CliUser, ending: str = ".adoc") -> dict[str, str]:
     folder = user.home.parent / "docs" / "gateway"
     assert {each.name for each in folder.iterdir() if each.suffix != ending} == {"schemas", "openapi.json"}
     return {each.stem: each.read_text() for each in folder.iterdir() if each.suffix == ending}
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    """Return all files in a folder and those in it, by name."""
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def read_outcomes(recording: Path) -> dict[str, str]:
+    """Return the outcome of each request, as a recording notes it."""
+    outcomes: dict[str, str] = json.loads((recording / "_recording.json").read_text())["outcomes"]
+    return outcomes
 
 
 def find_endpoint(path: str) -> Endpoint:
@@ -138,7 +151,8 @@ def test_an_invalid_answer_does_not_change_a_page(
     assert first.status == 0
     assert len(first.warnings) == 1
     assert "/ivp/ensemble/secctrl: " in first.warnings[0]
-    assert "This gateway did not answer the request." in read_pages(user)["ivp_ensemble_secctrl"]
+    assert "This gateway " in read_pages(user)["ivp_ensemble_secctrl"]
+    assert "This page is based on the catalogue only." in read_pages(user)["ivp_ensemble_secctrl"]
     user.simulator.faults.clear()
     assert run_command(user).status == 0
     good = read_pages(user)["ivp_ensemble_secctrl"]
@@ -148,15 +162,125 @@ def test_an_invalid_answer_does_not_change_a_page(
     assert read_pages(user)["ivp_ensemble_secctrl"] == good
 
 
-def test_nothing_is_written_if_the_gateway_stops_answering(create_ready_user: Callable[..., CliUser]) -> None:
+def test_silent_endpoints_are_noted_and_do_not_stop_the_run(
+    create_ready_user: Callable[..., CliUser],
+) -> None:
     user = create_ready_user("battery")
-    for each in load_catalogue():
-        if each.requests and each.path != "/info":
-            user.simulator.faults.set("reset", each.path)
-    result = run_command(user)
+    silent = [each.path for each in load_catalogue() if each.path.startswith(("/ivp/ensemble/", "/ivp/ss/"))]
+    for path in silent:
+        user.simulator.faults.set("reset", path)
+    result = run_command(user, "--record", "recording")
+    assert result.status == 0
+    assert "This gateway did not answer the request." in read_pages(user)["ivp_ensemble_power"]
+    outcomes = read_outcomes(user.home.parent / "recording")
+    assert {outcomes[path] for path in silent if find_endpoint(path).requests} == {"failed"}
+    assert outcomes["/ivp/meters"] == "answered"
+
+
+@pytest.fixture
+def stopping_gateway(monkeypatch: pytest.MonkeyPatch) -> Callable[[CliUser, int], None]:
+    """Return a function that makes the gateway stop answering after a number of requests."""
+
+    def stop_after(user: CliUser, count: int) -> None:
+        async def sleep(_: float) -> None:
+            nonlocal count
+            count -= 1
+            if count == 0:
+                user.simulator.faults.set("reset")
+
+        monkeypatch.setattr(fetch, "asyncio", SimpleNamespace(sleep=sleep))
+
+    return stop_after
+
+
+def test_a_run_that_the_gateway_interrupted_continues_with_what_is_missing(
+    create_ready_user: Callable[..., CliUser], stopping_gateway: Callable[[CliUser, int], None]
+) -> None:
+    user = create_ready_user("battery")
+    stopping_gateway(user, 12)
+    result = run_command(user, "--record", "recording")
     assert result.status == 1
     assert "did not answer" in result.error
+    assert "run this command again" in result.error
     assert not (user.home.parent / "docs").exists()
+    assert not (user.home.parent / "recording").exists()
+    (kept,) = user.folder.glob("*unfinished*")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    user.simulator.faults.clear()
+    answered = {each["request"] for each in map(json.loads, kept.read_text().splitlines()[1:])}
+    assert len(answered) == 12
+    # A killed process can leave half a line.
+    kept.write_text(kept.read_text() + '{"request": "/ivp')
+    before = len(user.simulator.requests)
+    result = run_command(user, "--record", "recording")
+    assert result.status == 0
+    assert "resumed: 12 answers are those of an interrupted run" in result.out
+    requested = {each.path for each in user.simulator.requests[before:]} - {"/info", "/auth/check_jwt"}
+    assert requested & answered == set()
+    assert not kept.exists()
+    assert read_outcomes(user.home.parent / "recording").keys() >= answered | requested
+
+
+@pytest.mark.parametrize("changed", ["serial_number", "firmware", "started"])
+def test_answers_of_another_gateway_or_day_are_not_used(
+    create_ready_user: Callable[..., CliUser],
+    stopping_gateway: Callable[[CliUser, int], None],
+    changed: str,
+) -> None:
+    user = create_ready_user("battery")
+    stopping_gateway(user, 5)
+    assert run_command(user).status == 1
+    user.simulator.faults.clear()
+    (kept,) = user.folder.glob("*unfinished*")
+    first, *others = kept.read_text().splitlines()
+    kept.write_text("\n".join([json.dumps({**json.loads(first), changed: 1}), *others]))
+    result = run_command(user)
+    assert result.status == 0
+    assert "resumed" not in result.out
+
+
+def test_a_recording_is_replayed_by_the_simulator_and_gives_the_same_pages(
+    create_ready_user: Callable[..., CliUser],
+) -> None:
+    user = create_ready_user("battery")
+    user.simulator.faults.set("refuse", "/ivp/ensemble/status")
+    user.simulator.faults.set("html", "/ivp/ensemble/relay")
+    result = run_command(user, "--record", "recording", "--output", "first")
+    assert result.status == 0
+    folder = user.home.parent / "recording"
+    outcomes = read_outcomes(folder)
+    assert f"recording: recorded {list(outcomes.values()).count('answered')} answers" in result.out
+    assert outcomes["/ivp/ensemble/status"] == "refused"
+    assert outcomes["/ivp/ensemble/relay"] == "invalid"
+    assert "with HTML" in (user.home.parent / "first" / "ivp_ensemble_relay.adoc").read_text()
+    assert run_command(user, "--from", "recording", "--output", "second").status == 0
+    assert read_all(user.home.parent / "second") == read_all(user.home.parent / "first")
+    # It is anonymous already.
+    assert run_command(user, "--from", "recording", "--record", "again").status == 0
+    assert read_all(user.home.parent / "again") == read_all(folder)
+    with Simulator(replay=folder) as replayed:
+        other = CliUser(replayed, user.home / "other", user.capture, user.patch)
+        other.trust_gateway()
+        other.write_settings(gateway_token=replayed.token())
+        assert other.run(main, *QUICK, "--record", "replayed").status == 0
+        assert read_outcomes(user.home.parent / "replayed")["/ivp/ensemble/status"] == "refused"
+
+
+def test_a_recording_replaces_nothing_unless_it_is_told_to(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("three-phase")
+    (user.home.parent / "mine").mkdir()
+    (user.home.parent / "mine" / "letter").write_text("Dear")
+    for arguments in (("--record", "mine"), ("--record", "mine", "--overwrite")):
+        result = run_command(user, *arguments)
+        assert (result.status, "--record mine: exists and is no recording" in result.error) == (1, True)
+    assert user.simulator.requests == []
+    assert run_command(user, "--record", "recording").status == 0
+    assert "use --overwrite" in run_command(user, "--record", "recording").error
+    (user.home.parent / "recording" / "ivp_meters").unlink()
+    assert run_command(user, "--record", "recording", "--overwrite").status == 0
+    assert (user.home.parent / "recording" / "ivp_meters").exists()
+    assert not [each for each in user.home.parent.iterdir() if each.name.startswith(".recording")]
+    assert run_command(user, "--from", "recording", "--from", "mine", "--record", "both").status == 2
 
 
 def test_a_second_run_with_other_values_changes_nothing(create_ready_user: Callable[..., CliUser]) -> None:

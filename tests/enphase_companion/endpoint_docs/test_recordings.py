@@ -66,7 +66,7 @@ def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, home_folde
     (answers / "ivp_meters_readings").write_text("")
     (answers / "ivp_unheard_of").write_text("{}")
     (answers / "_readme").write_text("Hello")
-    status, out, err = run("--recording", "answers", "--format", "markdown", "--output", "pages")
+    status, out, err = run("--from", "answers", "--format", "markdown", "--output", "pages")
     assert status == 0
     assert "1 answered" in out
     assert err == "warning: answers: ignored, as the catalogue has no such endpoint: ivp_unheard_of\n"
@@ -74,6 +74,12 @@ def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, home_folde
     assert "| `new` | string |  | always | `a_word` |" in page
     assert "| `phaseMode` | string |  | not seen |" in page
     assert "or its answer was not recorded" in (home_folder / "pages" / "ivp_meters_readings.md").read_text()
+
+
+def test_the_option_has_its_earlier_name_too(run: Run, home_folder: Path) -> None:
+    (home_folder / "answers").mkdir()
+    (home_folder / "answers" / "ivp_meters").write_text('[{"eid": 1}]')
+    assert run("--recording", "answers")[0] == 0
 
 
 def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
@@ -84,7 +90,7 @@ def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
         (folder / "info").write_text(
             f"<envoy_info><device><sn>12220000000{number}</sn><software>D8.{number}.1</software></device></envoy_info>"
         )
-    assert run("--recording", "0", "--recording", "1")[0] == 0
+    assert run("--from", "0", "--from", "1")[0] == 0
     page = (home_folder / "docs" / "gateway" / "ivp_meters.adoc").read_text()
     assert "firmware `+8.0.1+`, `+8.1.1+`" in page
     assert "| `+eid+` | integer |  | always |" in page
@@ -118,7 +124,7 @@ def test_an_invalid_recording_is_an_error(
         (home_folder / "answers").mkdir()
         for name, text in content.items():
             (home_folder / "answers" / name).write_text(text)
-    status, out, err = run("--recording", "answers")
+    status, out, err = run("--from", "answers")
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
     assert message in err
@@ -129,7 +135,7 @@ def test_the_length_of_a_page_is_limited(run: Run, home_folder: Path) -> None:
     (home_folder / "answers").mkdir()
     many = {f"field_{number}": {"type": "word" * 10} for number in range(3000)}
     (home_folder / "answers" / "ivp_meters").write_text(json.dumps([many]))
-    assert run("--recording", "answers", "--format", "markdown")[0] == 0
+    assert run("--from", "answers", "--format", "markdown")[0] == 0
     page = (home_folder / "docs" / "gateway" / "ivp_meters.md").read_text()
     assert len(page) < 100_000
     assert "The answers have more than 1,000 fields; the others are omitted." in page
@@ -141,7 +147,7 @@ def test_xml_namespaces_are_removed(run: Run, home_folder: Path) -> None:
     (home_folder / "answers" / "info").write_text(
         '<a xmlns="https://a.example/x y" xmlns:b="c"><d b:e="1">f</d></a>'
     )
-    assert run("--recording", "answers", "--format", "markdown")[0] == 0
+    assert run("--from", "answers", "--format", "markdown")[0] == 0
     page = (home_folder / "docs" / "gateway" / "info.md").read_text()
     assert '<a>\n  <d e="1">' in page
     assert "a.example" not in page
@@ -154,20 +160,20 @@ def test_pages_of_a_recorded_gateway_have_no_serial_number(
     run: Run, home_folder: Path, name: str, form: str
 ) -> None:
     folder = find_recording(name)
-    status, _, err = run("--recording", str(folder), "--format", form, "--output", "pages")
+    status, _, err = run("--from", str(folder), "--format", form, "--output", "pages")
     assert (status, err) == (0, "")
     pages = read_files(home_folder / "pages")
     everything = "".join(pages.values())
     assert [each for each in sorted(find_serial_numbers(folder)) if each in everything] == []
     assert re.search(rf"firmware `\+?{re.escape(name.partition('_')[0])}\+?`", everything)
-    assert run("--recording", str(folder), "--format", form, "--output", "pages")[1].startswith(
+    assert run("--from", str(folder), "--format", form, "--output", "pages")[1].startswith(
         f"pages: {len(pages) // 2} unchanged\nschemas: {len(pages) // 2} unchanged\n"
     )
     assert read_files(home_folder / "pages") == pages
 
 
 def test_fields_missing_in_some_recordings_are_optional(run: Run, home_folder: Path) -> None:
-    folders = [argument for name in RECORDINGS for argument in ("--recording", str(find_recording(name)))]
+    folders = [argument for name in RECORDINGS for argument in ("--from", str(find_recording(name)))]
     assert run(*folders, "--format", "markdown")[0] == 0
     pages = home_folder / "docs" / "gateway"
     inventory = (pages / "ivp_ensemble_inventory.md").read_text()

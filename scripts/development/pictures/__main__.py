@@ -17,6 +17,7 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services import rabbitmq
 
+from .hat import draw_scenes
 from .home_assistant import home_assistant
 from .house import IMAGES, START, ZONE, house, keep
 from .house_readings import store
@@ -68,6 +69,12 @@ def amqp_unicorn_hat_hd() -> None:
             _record("amqp_unicorn_hat_hd", environment, "--peak-power", "4400")
 
 
+def unicorn_hat_hd_scenes() -> None:
+    """Draw the energy, the day and the panels of a house with sixty microinverters."""
+    draw_scenes(IMAGES / "unicorn_hat_hd_scenes.gif", "energy", "day", "panels")
+    print("docs/images/unicorn_hat_hd_scenes.gif")
+
+
 def database_pyplot_meters() -> None:
     """Draw a day, a month and a year of a house with batteries, from a database."""
     _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
@@ -98,6 +105,7 @@ PICTURES = {
         gateway_pyplot_meters,
         gateway_unicorn_hat_hd,
         amqp_unicorn_hat_hd,
+        unicorn_hat_hd_scenes,
         home_assistant,
     )
 }

@@ -19,7 +19,7 @@ _AT_ONCE = 1_000
 
 async def store(url: str, zone: ZoneInfo, house: House, moments: Iterable[int]) -> None:
     """Store what the meters of a house read at these moments (epoch seconds), and roll it up."""
-    messages = _messages(house, moments)
+    messages = build_messages(house, moments)
     async with Database(url, zone) as database:
         await database.upgrade()
         while some := list(islice(messages, _AT_ONCE)):
@@ -27,7 +27,8 @@ async def store(url: str, zone: ZoneInfo, house: House, moments: Iterable[int]) 
         await database.roll_up()
 
 
-def _messages(house: House, moments: Iterable[int]) -> Iterator[Message]:
+def build_messages(house: House, moments: Iterable[int]) -> Iterator[Message]:
+    """Yield the messages of a house's meters at these moments (epoch seconds)."""
     meters = [meter.measurement_type for meter in house.profile.meters if meter.enabled]
     for at in moments:
         truth = house.truth(at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,9 +33,13 @@ _NOON: Colour = (255, 255, 255)
 class Day:
     """The current local day, from its first reading on."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        """`zone`: of the day; None: this machine's."""
+        self._zone = zone
         self._begin(0.0)
-        self._last: Powers | None = None
+        self._read_at = 0.0
+        #: Last value of each counter (Wh), and when it was read.
+        self._counters: list[tuple[float, float] | None] = [None, None]
         #: Whether the energies are those since midnight, not since a later first reading.
         self.is_whole = False
 
@@ -44,26 +48,44 @@ class Day:
         self._sums = np.zeros((2, _MOST))
         self._counts = np.zeros((2, _MOST), dtype=int)
         self._columns = 0
-        #: Wh of this day; None if not metered.
-        self.produced: float | None = None
-        self.consumed: float | None = None
+        self._energies: list[float | None] = [None, None]
+
+    @property
+    def produced(self) -> float | None:
+        """Wh of this day; None if not metered."""
+        return self._energies[0]
+
+    @property
+    def consumed(self) -> float | None:
+        """Wh of this day; None if not metered."""
+        return self._energies[1]
 
     def take(self, powers: Powers) -> None:
         """Add powers that are not older than the last ones."""
-        midnight, last = _midnight(powers.read_at), self._last or powers
+        midnight = self._local(powers.read_at).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
         if midnight != self._midnight:
             self._begin(midnight)
-            self.is_whole = last.read_at < midnight <= last.read_at + QUARTER_HOUR
+            self.is_whole = midnight - self._read_at <= QUARTER_HOUR
+            if not self.is_whole:
+                self._counters = [None, None]
+        self._read_at = powers.read_at
         column = min(int((powers.read_at - midnight) // QUARTER_HOUR), _MOST - 1)
         self._columns = column + 1
         for row, watts in enumerate((powers.production, powers.consumption)):
             if watts is not None:
                 self._sums[row, column] += watts
                 self._counts[row, column] += 1
-        seconds = powers.read_at - last.read_at
-        self.produced = _add(self.produced, last.produced, powers.produced, seconds)
-        self.consumed = _add(self.consumed, last.consumed, powers.consumed, seconds)
-        self._last = powers
+        for row, energy in enumerate((powers.produced, powers.consumed)):
+            if energy is not None:
+                self._count(row, energy)
+
+    def _count(self, row: int, energy: float) -> None:
+        """Add the increase of a counter; its first value only begins it."""
+        before, at = self._counters[row] or (energy, self._read_at)
+        change = energy - before
+        is_plausible = -_SMALL <= change <= _FASTEST * (self._read_at - at) / 3_600 + _SMALL
+        self._energies[row] = (self._energies[row] or 0.0) + (change if is_plausible else 0.0)
+        self._counters[row] = energy, self._read_at
 
     def draw(self, top: float) -> npt.NDArray[np.uint8]:
         """Return the chart: 16 rows, and a column for each quarter-hour since midnight.
@@ -92,9 +114,12 @@ class Day:
 
     def _marks(self) -> Iterator[tuple[int, Colour]]:
         for column in range(0, self._columns, 2):
-            time = _local(self._midnight + column * QUARTER_HOUR)
+            time = self._local(self._midnight + column * QUARTER_HOUR)
             if time.minute == 0 and time.hour % _MARKED == 0:
                 yield column, _NOON if time.hour == 12 else MARK
+
+    def _local(self, at: float) -> datetime:
+        return datetime.fromtimestamp(at, self._zone)
 
 
 def scroll_day(strip: npt.NDArray[np.uint8]) -> Iterator[Frame]:
@@ -108,20 +133,3 @@ def _cover(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return how much of each LED above the line is covered by a column of this share of the height."""
     from_bottom = np.arange(ROWS)[::-1, np.newaxis]
     return np.clip(shares * ROWS - from_bottom, 0, 1)[..., np.newaxis]
-
-
-def _add(energy: float | None, before: float | None, now: float | None, seconds: float) -> float | None:
-    """Return the energy with the increase of a counter; the first value only begins it."""
-    if now is None:
-        return energy
-    change = now - (now if before is None else before)
-    is_plausible = -_SMALL <= change <= _FASTEST * seconds / 3_600 + _SMALL
-    return (energy or 0.0) + (change if is_plausible else 0.0)
-
-
-def _midnight(at: float) -> float:
-    return _local(at).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-
-def _local(at: float) -> datetime:
-    return datetime.fromtimestamp(at)  # noqa: DTZ006 - the owner's clock, which is this machine's

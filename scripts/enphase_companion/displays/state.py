@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from enphase_api.json_values import SILENT_AFTER
 from enphase_api.models import Site
@@ -42,8 +42,12 @@ class DisplayState:
         capacity: float | None = None,
         continuous: float | None = None,
         clock: Callable[[], float] = time.time,
+        zone: tzinfo | None = None,
     ) -> None:
-        """`trouble` returns a short text for a current problem; `capacity`, `continuous`: W, see Chart."""
+        """`trouble` returns a short text for a current problem; `capacity`, `continuous`: W, see Chart.
+
+        `zone`: see Day.
+        """
         self._trouble = trouble
         self._clock = clock
         self._taken_at = 0.0
@@ -53,7 +57,7 @@ class DisplayState:
         self.continuous = continuous
         self.weather: Weather | None = None
         self.powers: Powers | None = None
-        self.day = Day()
+        self.day = Day(zone)
         self._panels: dict[str, InverterSample] = {}
         self._panels_read_at = 0.0
         self._most_of_panel = 0.0

@@ -256,6 +256,10 @@ async def test_secrets_never_appear_in_the_debug_log_command_line_or_weather_req
     [
         ({"brightness": 1.5}, "brightness: must be a number from 0 to 1"),
         ({"brightness": "bright"}, "brightness: must be a number from 0 to 1"),
+        ({"night_brightness": 2}, "night_brightness: must be a number from 0 to 1"),
+        ({"scene": "panel"}, "scene: must be one or more of weather, power, bars, energy, day, panels"),
+        ({"scene": ["bars", 5]}, "scene: must be"),
+        ({"scene": []}, "scene: must be one or more of"),
         ({"rotation": 45}, "rotation: must be 0, 90, 180 or 270"),
         ({"rotation": 360}, "rotation: must be 0, 90, 180 or 270"),
         ({"scroll_delay": 0}, "scroll_delay: must be a number of seconds from 0.01 to 1"),

@@ -68,6 +68,18 @@ async def test_frames_are_shown_at_their_rate_in_a_separate_thread() -> None:
     assert display.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("brightness", "night", "expected"), [(0.5, 0.1, 0.1), (0.05, 0.1, 0.05), (0.5, 0.5, 0.5)]
+)
+async def test_the_leds_are_dimmer_at_night(brightness: float, night: float, expected: float) -> None:
+    for production, seen in ((1_000, brightness), (0, expected)):
+        display, service = RecordingDisplay(is_animation=True), Service()
+        display.brightness = brightness
+        state = create_state(production)
+        await Player(display, state, service, lambda: "OK", 0.02, ("bars",), night).run(wants_weather=False)
+        assert display.brightness == seen
+
+
 async def test_a_blocking_display_does_not_block_the_event_loop() -> None:
     display, service = RecordingDisplay(), Service()
     display.may_continue.clear()

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from enphase_api.models import Quantities
+from enphase_companion.config import settings
+from enphase_companion.displays import playlist
 from enphase_companion.displays.bars import Chart, draw_bars
 from enphase_companion.displays.frames import Frame, fade
 from enphase_companion.displays.icons import PERIOD, Weather, icon, waiting, warning
+from enphase_companion.displays.panels import draw_panels
 from enphase_companion.displays.playlist import FRAME, render_round
 from enphase_companion.displays.state import STALE, DisplayState, GatewayFilter, Powers
 from enphase_companion.displays.text import scroll
-from enphase_companion.message import Message, Sample
+from enphase_companion.message import InverterSample, Message, Sample
 
 STEP = 0.05
 CAPACITY = 5_000.0
@@ -80,6 +83,87 @@ def test_weather_is_followed_by_power_and_bars(state: DisplayState, clock: Clock
     assert is_text_in(after_weather, "3.42 kW")
     assert contains(frames[-30:], draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25))
     assert not is_text_in(frames, "no data")
+
+
+def render_scenes(state: DisplayState, *scenes: str) -> list[Frame]:
+    return [frame for frame, _ in render_round(state, STEP, scenes)]
+
+
+def test_every_scene_has_a_name_that_the_setting_allows() -> None:
+    assert tuple(playlist.SCENES) == settings.SCENES
+
+
+def test_scenes_are_shown_in_the_order_of_the_setting(state: DisplayState, clock: Clock) -> None:
+    state.weather = Weather.RAIN
+    take(state, clock)
+    bars, weather = render_scenes(state, "bars"), render_scenes(state, "weather")
+    both = render_scenes(state, "bars", "weather", "bars")
+    assert np.array_equal(both, [*bars, *weather, *bars])
+
+
+def test_the_energy_of_the_day_is_text_that_says_if_its_begin_was_missed(
+    state: DisplayState, clock: Clock
+) -> None:
+    for watt_hours in (5_000_000, 5_012_300):
+        clock.now += 3_600
+        state.take(Powers(3_000, 500, clock.now, watt_hours))
+    assert is_text_in(render_scenes(state, "energy"), "> 12.3 kWh")
+    state.day.is_whole = True
+    assert is_text_in(render_scenes(state, "energy"), "12.3 kWh")
+    assert not is_text_in(render_scenes(state, "energy"), "> 12.3 kWh")
+
+
+def test_the_day_stays_when_it_has_run_in(state: DisplayState, clock: Clock) -> None:
+    take(state, clock)
+    frames = render_scenes(state, "day")
+    assert np.array_equal(frames[-1], frames[-40])
+    assert frames[-1][:, -1].any()
+
+
+def take_panels(state: DisplayState, clock: Clock, count: int) -> None:
+    at = round(clock.now * 1000)
+    samples = tuple(InverterSample(f"4821{number:08}", at, 300.0, None) for number in range(count))
+    state.take_message(Message("1", clock.now, (), inverters=samples))
+
+
+@pytest.mark.parametrize(("count", "pictures"), [(20, 1), (300, 2)])
+def test_the_panels_are_shown_in_as_many_pictures_as_they_need(
+    state: DisplayState, clock: Clock, count: int, pictures: int
+) -> None:
+    take(state, clock)
+    take_panels(state, clock, count)
+    frames = render_scenes(state, "panels")
+    assert len(frames) == 125 * pictures
+    assert np.array_equal(frames[-1], draw_panels([*state.array.pages()][-1], 0))
+
+
+@pytest.mark.parametrize("scene", ["weather", "energy", "panels"])
+def test_a_scene_without_values_is_left_out_and_a_round_is_never_empty(
+    state: DisplayState, clock: Clock, scene: str
+) -> None:
+    take(state, clock)
+    assert np.array_equal(render_scenes(state, scene), [waiting(number * FRAME) for number in range(80)])
+    assert np.array_equal(render_scenes(state, scene, "bars"), render_scenes(state, "bars"))
+
+
+def test_old_scenes_are_without_colour_but_the_weather_is_current(state: DisplayState, clock: Clock) -> None:
+    state.weather = Weather.SNOW
+    take(state, clock)
+    take_panels(state, clock, 20)
+    fresh = render_scenes(state, "panels", "weather")
+    clock.now += 600
+    old = render_scenes(state, "panels", "weather")[-len(fresh) :]
+    assert np.array_equal(old[:125], [fade(frame) for frame in fresh[:125]])
+    assert np.array_equal(old[125:], fresh[125:])
+
+
+def test_it_is_night_while_the_array_produces_next_to_nothing(clock: Clock) -> None:
+    state = DisplayState(lambda: None, capacity=10_000, clock=clock)
+    seen = []
+    for production in (900, 49, 99, 101, 60, None, -3, None):
+        take(state, clock, production)
+        seen.append(state.is_night)
+    assert seen == [False, True, True, False, False, False, True, True]
 
 
 def test_the_weather_icon_is_left_out_without_weather(state: DisplayState, clock: Clock) -> None:

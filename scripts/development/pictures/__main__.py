@@ -70,7 +70,7 @@ def amqp_unicorn_hat_hd() -> None:
 
 
 def unicorn_hat_hd_scenes() -> None:
-    """Draw the energy, the day and the panels of a house with sixty microinverters."""
+    """Draw the energy, the day and the panels of a house."""
     draw_scenes(IMAGES / "unicorn_hat_hd_scenes.gif", "energy", "day", "panels")
     print("docs/images/unicorn_hat_hd_scenes.gif")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,13 +20,14 @@ from .house_readings import build_messages
 _STEP, _FIRST, _LAST = 60, -0.1, 15.0
 _HOURS_FROM_MIDNIGHT = 11.0
 
-#: This panel, and no other, is silent.
-_SILENT = 6
+#: Panels, and the number of one that is silent.
+_PANELS, _SILENT = 20, 8
 
 
 def draw_scenes(file: Path, *scenes: str, hour: float = _LAST) -> None:
-    """Record these scenes at an hour of the day in the pictures, of a house with many panels."""
-    house = House(PROFILES["sixty-inverters"], 1, START, _HOURS_FROM_MIDNIGHT)
+    """Record these scenes at an hour of the day that the pictures show."""
+    profile = replace(PROFILES["three-phase"], inverters=_PANELS)
+    house = House(profile, 1, START, _HOURS_FROM_MIDNIGHT)
     midnight = START - _HOURS_FROM_MIDNIGHT * 3_600
     at = midnight + hour * 3_600
     capacity = sum(inverter.peak for inverter in house.inverters)

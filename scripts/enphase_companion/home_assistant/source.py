@@ -51,15 +51,16 @@ def open_source(
     `for_display`: the microinverters' production is in every message, see InverterProduction.
     Raises SettingsError if the source has not what the settings want.
     """
+    panels = "keep_panels" if settings.keep_panels else "scene" if "panels" in settings.scene else None
     if settings.home_assistant_url is not None:
-        if settings.keep_panels:
+        if panels is not None:
             raise SettingsError(
-                f"{settings.where('keep_panels')}: Home Assistant does not pass the panels on: remove it, or "
-                f"{settings.where('home_assistant_url')}"
+                f"{settings.where(panels)}: Home Assistant does not pass the panels on: leave them out, or "
+                f"remove {settings.where('home_assistant_url')}"
             )
         return HomeAssistantSource(settings, read_settings, service, metrics, status, for_display=for_display)
     inverters = InverterProduction(for_display=for_display)
-    reports = InverterReports() if settings.keep_panels else None
+    reports = InverterReports() if panels is not None else None
     return Poller(settings, read_settings, service, metrics, status, inverters, reports)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from enphase_companion import units
 from enphase_companion.commands.gateway_unicorn_hat_hd import NAME, main
+from enphase_companion.displays.frames import Frame
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
@@ -330,3 +331,27 @@ def test_help_does_not_import_the_image_library(display: DisplayCommand) -> None
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert out.endswith("\n[]\n")
+
+
+async def test_the_panels_of_the_gateway_are_shown_as_a_map(display: DisplayCommand) -> None:
+    hat = display.recording
+    display.start("--scene", "panels")
+    # Twelve panels: four columns and three rows of rectangles, of which the last LED is dark.
+    columns = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14]
+    rows = [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14]
+
+    def is_map(frame: Frame) -> bool:
+        lit = frame.any(axis=2)
+        return [*np.flatnonzero(lit.any(axis=0))] == columns and [*np.flatnonzero(lit.any(axis=1))] == rows
+
+    await wait_until(lambda: any(map(is_map, hat.frames)), 60)
+    assert display.stop() == 0
+    assert hat.is_off
+    assert display.output == ""
+
+
+def test_home_assistant_has_no_panels_which_the_error_says(user: CliUser) -> None:
+    user.write_token_settings(home_assistant_url="http://127.0.0.1:1", home_assistant_token="planted.token")
+    result = user.run(main, "--scene", "bars,panels", "--display", str(user.home / "hat.gif"))
+    assert result.status == 2
+    assert "--scene: Home Assistant does not pass the panels on: leave them out, or remove" in result.error

@@ -70,6 +70,6 @@ def test_home_assistant_and_panels_exclude_each_other(create_user: Callable[...,
     user = create_user()
     user.write_token_settings(home_assistant_url="http://127.0.0.1:1", home_assistant_token="a.b.c")
     assert user.run(main, "--keep-panels").error.endswith(
-        "--keep-panels: Home Assistant does not pass the panels on: remove it, or "
+        "--keep-panels: Home Assistant does not pass the panels on: leave them out, or remove "
         f"{user.folder}/credentials_token.json: home_assistant_url"
     )

@@ -67,7 +67,6 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySens
             device_class=BinarySensorDeviceClass.CONNECTIVITY,
             value_fn=lambda data: data.batteries and data.batteries.grid_connected,
             endpoints=frozenset({Endpoint.BATTERIES}),
-            entity_registry_enabled_default=False,
         )
     yield from _unit_descriptions(data)
     for meter in data.enabled_meters:
@@ -126,7 +125,7 @@ def _unit_descriptions(data: GatewayData) -> Iterator[GatewayBinarySensorDescrip
                 endpoints=frozenset({endpoint}),
                 unit=unit,
                 entity_category=EntityCategory.DIAGNOSTIC if is_diagnostic else None,
-                entity_registry_enabled_default=False,
+                entity_registry_enabled_default=key == "communicating",
             )
 
 
@@ -166,5 +165,4 @@ def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
         attributes_fn=lambda data: {"status_flags": flags(data) or []},
         endpoints=frozenset({Endpoint.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
     )

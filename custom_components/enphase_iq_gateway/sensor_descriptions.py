@@ -372,7 +372,8 @@ def _gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorD
             translation_key=key,
             value_fn=value,
             endpoints=frozenset(endpoints),
-            entity_registry_enabled_default=False,
+            # What changes with each reading costs space; the firmware is on the page of the device as well.
+            entity_registry_enabled_default=not endpoints,
             **kind,
             **DIAGNOSTIC,
         )

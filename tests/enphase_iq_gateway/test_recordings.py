@@ -185,7 +185,7 @@ async def test_a_recorded_gateway_shows_its_recorded_values(
         if entity.platform == DOMAIN and entity.domain == "sensor" and entity.disabled_by is None
     }
     prices = PRICES.get(recording, {})
-    assert enabled == by_default.keys() | prices.keys()
+    assert enabled == by_default.keys() | prices.keys() | {"token_expiry", "certificate_expiry"}
     assert_shown(hass, simulator, by_default)
     for key, (lowest, highest) in prices.items():
         assert lowest <= float(state_of(hass, simulator, key)) <= highest

@@ -122,6 +122,10 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
     return shown | grid_power | grid_energy | home_power | home_energy
 
 
+#: What else is enabled by default: the health of the gateway itself.
+DIAGNOSTIC = {"token_expiry", "certificate_expiry"}
+
+
 @pytest.mark.parametrize("profile", ORDINARY + RARE + QUIRKY)
 async def test_sensors_enabled_by_default_match_the_house(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, profile: str
@@ -132,11 +136,12 @@ async def test_sensors_enabled_by_default_match_the_house(
     truth |= {f"{key}_today": 0.0 for key in truth if "energy" in key}
     truth |= {"import_price": 0.25, "export_price": 0.08}
     enabled = {
-        registered.unique_id.removeprefix(f"{simulator.serial_number}_")
+        registered.unique_id.removeprefix(f"{simulator.serial_number}_"): registered.entity_category
         for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
         if registered.domain == "sensor" and registered.disabled_by is None
     }
-    assert enabled == set(truth)
+    assert {key for key, category in enabled.items() if category is None} == set(truth)
+    assert {key for key, category in enabled.items() if category is not None} == DIAGNOSTIC
     for key, value in truth.items():
         scale = 1000 if "energy" in key else 1
         shown = float(state_of(hass, simulator, key)) * scale

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from zoneinfo import ZoneInfo
 
 from enphase_api.models import Quantities
-from enphase_companion.message import Message, Sample
+from enphase_companion.message import InverterSample, Message, Sample
 from enphase_companion.simulator.house import House
 from enphase_companion.storage import Database
 
 _GATEWAY = "122300000001"
+
+#: Number of the microinverter that falls silent.
+_SILENT = 2
 
 #: Messages in one transaction.
 _AT_ONCE = 1_000
@@ -25,6 +29,32 @@ async def store(url: str, zone: ZoneInfo, house: House, moments: Iterable[int]) 
         while some := list(islice(messages, _AT_ONCE)):
             await database.write(some)
         await database.roll_up()
+
+
+async def store_inverters(
+    url: str, zone: ZoneInfo, house: House, moments: Iterable[int], shares: Mapping[int, float], silent: int
+) -> None:
+    """Store what the microinverters of a house report at these moments (epoch seconds).
+
+    `shares`: what some report of their power, by number: they are in the shade. The third one falls silent
+    at `silent`.
+    """
+    energies: dict[str, float] = defaultdict(lambda: 100_000.0)
+    before: int | None = None
+    messages = []
+    for at in moments:
+        samples = []
+        for number, (serial_number, watts) in enumerate(house.truth(at).inverters.items()):
+            power = watts * shares.get(number, 1)
+            energies[serial_number] += 0 if before is None else power * (at - before) / 3600
+            if watts > 0 and (number != _SILENT or at < silent):
+                samples.append(InverterSample(serial_number, at * 1000, power, energies[serial_number]))
+        before = at
+        if samples:
+            messages.append(Message(_GATEWAY, at, (), None, inverters=tuple(samples)))
+    async with Database(url, zone) as database:
+        await database.upgrade()
+        await database.write(messages)
 
 
 def build_messages(house: House, moments: Iterable[int]) -> Iterator[Message]:

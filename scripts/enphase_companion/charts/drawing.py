@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 
 from . import text
 from .heat_map import HeatMapDrawing
+from .inverter_bars import BOTTOM, InverterBars
 from .model import Quantity, View
 from .panel import PanelDrawing
 from .style import LIGHT, LOOKS, Look, Style
@@ -49,6 +50,7 @@ class Chart:
         self.hidden: set[Quantity] = set()
         self.panels: list[PanelDrawing] = []
         self._heat_map: HeatMapDrawing | None = None
+        self._inverters: InverterBars | None = None
         self._limits = limits
         self._style = style
         self._view: View | None = None
@@ -65,9 +67,11 @@ class Chart:
             self._make_panels(view)
         self._view = view
         remarks = self._remarks(view)
-        self._place(len(remarks))
+        self._place(len(remarks), _BOTTOM + (BOTTOM if view.inverters is not None else 0))
         if view.heat_map is not None and self._heat_map is not None:
             self._heat_map.draw(view.heat_map)
+        elif view.inverters is not None and self._inverters is not None:
+            self._inverters.draw(view.inverters, view.zone)
         else:
             self._draw_panels(view)
         self._draw_around(view, remarks)
@@ -89,6 +93,9 @@ class Chart:
         if view.heat_map is not None:
             self._heat_map = HeatMapDrawing(self.figure.subplots(), self._style)
             return
+        if view.inverters is not None:
+            self._inverters = InverterBars(self.figure.subplots(), self._style)
+            return
         heights = [HEIGHT - _TOP - _BOTTOM, *[PHASE_HEIGHT] * (len(view.panels) - 1)]
         axes = self.figure.subplots(
             len(view.panels),
@@ -108,10 +115,10 @@ class Chart:
         text = "Note: " + "; ".join(view.notes) if view.notes else ""
         return wrap(text if view.trouble is None else f"Not up to date: {view.trouble}", max(across, 20))
 
-    def _place(self, remarks: int) -> None:
-        """Make room for the panels, and below them for this number of lines."""
+    def _place(self, remarks: int, below: float) -> None:
+        """Make room for the panels, and below them, after these inches, for this number of lines."""
         width, height = self.figure.get_size_inches()
-        bottom = _BOTTOM + _LINE * max(remarks - 1, 0)
+        bottom = below + _LINE * max(remarks - 1, 0)
         self.figure.subplots_adjust(
             left=_LEFT / width,
             right=max(1 - _RIGHT / width, 0.5),

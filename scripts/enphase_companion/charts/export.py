@@ -46,6 +46,9 @@ def export(view: View, file: Path) -> None:
 
 def to_table(view: View) -> Table:
     """Return the tracks of all panels side by side: a row for each time at which one has a value."""
+    if (inverters := view.inverters) is not None:
+        by_name = zip(inverters.serial_numbers, inverters.by_day.T, strict=True)
+        return Table(inverters.days, view.zone, {f"{name}_Wh": energies for name, energies in by_name})
     unit = "Wh" if view.buckets else "W"
     tracks = {
         "_".join(filter(None, (panel.name, _NAMES.get(quantity, quantity), unit))): track

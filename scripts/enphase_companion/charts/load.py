@@ -71,7 +71,7 @@ async def load(database: Database, request: Request, now: float) -> View:
 
     Raises CommandError where there is nothing to choose from, StorageError as the database does.
     """
-    gateway = await _select_gateway(database, request.gateway)
+    gateway = await select_gateway(database, request.gateway)
     zone = await database.time_zone()
     span = request.range.span(zone, now)
     buckets = _buckets(span, zone)
@@ -117,7 +117,7 @@ async def load(database: Database, request: Request, now: float) -> View:
 
 async def load_heat_map(database: Database, request: Request, now: float, quantity: Quantity) -> View:
     """Return the view of one quantity by day and time of day; otherwise as `load`."""
-    gateway = await _select_gateway(database, request.gateway)
+    gateway = await select_gateway(database, request.gateway)
     zone = await database.time_zone()
     span = request.range.span(zone, now)
     metering = Metering(unmetered_batteries=await database.has_unmetered_batteries(gateway))
@@ -238,7 +238,8 @@ async def _first_reading(
     )
 
 
-async def _select_gateway(database: Database, wanted: str | None) -> str:
+async def select_gateway(database: Database, wanted: str | None) -> str:
+    """Return the serial number of the gateway to draw. Raises CommandError."""
     # Another program can have stored any name there.
     there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:

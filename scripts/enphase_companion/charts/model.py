@@ -119,6 +119,31 @@ class HeatMap:
         return bool(np.isnan(self.values).any())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class InverterEnergies:
+    """The energy of each microinverter, that is of each panel, the most first."""
+
+    serial_numbers: Sequence[str]
+    #: Starts of local days.
+    days: Times
+    #: Wh: a row for each day, a column for each microinverter; NaN: unknown.
+    by_day: Floats
+    #: When those reported last that fell silent before the others (milliseconds since the epoch).
+    silent_since: Mapping[str, int]
+
+    @property
+    def totals(self) -> Floats:
+        """Wh of each microinverter; NaN where no day is known."""
+        return np.where(np.isnan(self.by_day).all(axis=0), np.nan, np.nansum(self.by_day, axis=0))
+
+    @property
+    def median(self) -> float:
+        """Wh, of those that report; NaN if none is known."""
+        report = np.array([name not in self.silent_since for name in self.serial_numbers])
+        known = self.totals[report & ~np.isnan(self.totals)]
+        return float(np.median(known)) if known.size else float("nan")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that a chart shows at one time."""
@@ -136,6 +161,8 @@ class View:
     comparison: Comparison | None = None
     #: Drawn instead of the panels.
     heat_map: HeatMap | None = None
+    #: Drawn instead of the panels of a chart.
+    inverters: InverterEnergies | None = None
     #: When nothing was read.
     gaps: Sequence[Span] = ()
     #: What else an owner should know.

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --follow --phases", "today, updated every 10 seconds, with each phase"),
             (f"{NAME} --range month --compare previous", "this month over last year's"),
             (f"{NAME} --heatmap --output year.png", "a year's production: days across, hours up"),
+            (f"{NAME} --panels --range month", "the energy of each panel in a month"),
             (f"{NAME} --range year --export year.csv", "the numbers of a chart, for a spreadsheet"),
         ],
         notes=(
@@ -69,6 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="also draw, dotted, what was before: the days before, or for energies of days and months the "
         "last year's",
     )
+    result.add_argument(
+        "--panels",
+        action="store_true",
+        help="energy of each panel on whole days, the most first, if keep_panels has stored them",
+    )
     result.add_argument("--phases", action="store_true", help="also draw each wired phase")
     result.add_argument(
         "--follow", action="store_true", help="keep running: check for new readings every 10 seconds"
@@ -90,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.range = parse("year" if arguments.heatmap else "today")
     if arguments.heatmap and (arguments.phases or arguments.export or arguments.compare):
         options.error("--heatmap cannot be combined with --phases, --export or --compare")
+    if arguments.panels and (arguments.heatmap or arguments.phases or arguments.compare):
+        options.error("--panels cannot be combined with --heatmap, --phases or --compare")
     if arguments.follow and not arguments.range.moves:
         options.error("--follow requires a --range that ends now")
     if arguments.follow and arguments.export is not None:
@@ -172,6 +180,10 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
         DOTS_WIDE,
         comparison=arguments.compare is not None,
     )
+    if arguments.panels:
+        from ..charts.load_inverters import load_inverters
+
+        return await load_inverters(database, request, time.time())
     if arguments.heatmap:
         quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)
         return await load_heat_map(database, request, time.time(), quantity)

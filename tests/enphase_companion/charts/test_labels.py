@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from matplotlib.transforms import BboxBase
 
 from enphase_companion.charts import text
 from enphase_companion.charts.drawing import Chart, size
-from enphase_companion.charts.model import Comparison, Panel, Quantity, Totals, Track, View
+from enphase_companion.charts.model import Comparison, InverterEnergies, Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.time_range import DAY, Span, parse, split_into_days, split_into_months
 
 from .conftest import local_seconds
@@ -95,9 +96,35 @@ def test_no_words_are_over_others_or_outside(seed: int) -> None:
     figure = Figure(size(len(view.panels)))
     canvas = FigureCanvasAgg(figure)
     Chart(figure, {"peak": 4600.0, "continuous": 3800.0} if chance.random() < 0.3 else {}).draw(view)
+    assert len(assert_words_are_apart(canvas)) > 15
+
+
+@pytest.mark.parametrize("count", [1, 12, 60, 100, 101, 300])
+def test_no_words_are_over_others_with_any_number_of_panels(count: int) -> None:
+    chance = random.Random(count)
+    view = make_view(chance)
+    names = [f"4822000{number:05}" for number in range(count)]
+    by_day = np.array([[chance.uniform(0, 3000) if chance.random() < 0.9 else np.nan for _ in names]])
+    inverters = InverterEnergies(
+        names,
+        np.array([view.span.start]),
+        by_day,
+        {name: view.span.start for name in names if chance.random() < 0.2},
+    )
+    figure = Figure(size(0))
+    canvas = FigureCanvasAgg(figure)
+    view = replace(
+        view, panels=[], buckets=[], comparison=None, gaps=[], inverters=inverters, notes=[NOTE] * 3
+    )
+    Chart(figure, {}).draw(view)
+    assert len(assert_words_are_apart(canvas)) >= min(count, 50)
+
+
+def assert_words_are_apart(canvas: FigureCanvasAgg) -> list[tuple[str, BboxBase]]:
+    """Draw, and return the words, of which none is over another or outside."""
+    figure = canvas.figure
     canvas.draw()  # type: ignore[no-untyped-call]
     shown = _find_words(figure)
-    assert len(shown) > 15
     for (first, one), (second, other) in combinations(shown, 2):
         across = min(one.x1, other.x1) - max(one.x0, other.x0)
         up = min(one.y1, other.y1) - max(one.y0, other.y0)
@@ -105,6 +132,7 @@ def test_no_words_are_over_others_or_outside(seed: int) -> None:
     width, height = canvas.get_width_height()
     outside = [words for words, box in shown if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
     assert not outside
+    return shown
 
 
 def _find_words(figure: Figure) -> list[tuple[str, BboxBase]]:

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.axes import Axes
 from yarl import URL
 
-from development.pictures.house_readings import store
+from development.pictures.house_readings import store, store_inverters
 from enphase_companion.charts import output
 from enphase_companion.charts.drawing import Chart
 from enphase_companion.charts.options import HEAT_MAPS
@@ -124,6 +124,27 @@ def test_a_heat_map_is_drawn_of_each_quantity(
     drawn = file.read_text()
     assert f"{quantity.title()} in kW" in drawn
     assert "is not known" not in drawn
+
+
+@pytest.mark.slow
+def test_panels_are_drawn_and_exported_or_the_error_names_the_setting(
+    user: CliUser, house_url: str, tmp_path: Path
+) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    assert "set keep_panels" in user.run(main, "--panels", "--output", str(tmp_path / "none.png")).error
+    url = f"sqlite:///{tmp_path / 'panels.db'}"
+    begin = local_seconds(2026, 6, 1)
+    house = House(PROFILES["battery"], 1, begin, 8.5)
+    moments = range(begin, begin + 86_400, 1_800)
+    asyncio.run(store_inverters(url, ZURICH, house, moments, {0: 0.5}, begin + 43_200))
+    user.environment["ENPHASE_DATABASE_URL"] = url
+    drawn, table = tmp_path / "panels.svg", tmp_path / "panels.csv"
+    result = user.run(
+        main, "--panels", "--range", "2026-06-01", "--output", str(drawn), "--export", str(table)
+    )
+    assert (result.status, result.err) == (0, "")
+    assert "silent: 482200010003 since 2026-06-01 11:30" in drawn.read_text()
+    assert len(table.read_text().splitlines()[1].split(",")) == 13
 
 
 @pytest.mark.slow
@@ -273,6 +294,7 @@ def test_the_error_names_an_invalid_setting(
         (["--range", "2026-06-01", "--follow"], "--follow requires a --range that ends now"),
         (["--export", "day.csv", "--follow"], "--export cannot be combined with --follow"),
         (["--heatmap", "--phases"], "--heatmap cannot be combined with --phases, --export or --compare"),
+        (["--panels", "--phases"], "--panels cannot be combined with --heatmap, --phases or --compare"),
         (["--heatmap", "voltage"], "argument --heatmap: invalid choice: 'voltage'"),
         (["--export", "day.xlsx"], "day.xlsx: the name must end in .csv, .parquet"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),

@@ -14,9 +14,11 @@ from typing import Protocol
 #: Maximum length of a name.
 _MAX_NAME_LENGTH = 256
 #: Characters that are escaped in names. The others have no meaning inside code; a colon does, in some of
-#: AsciiDoc's macros. "{id}" comes from the schema.
+#: AsciiDoc's macros. "{id}" comes from the schema, the other names in braces from the catalogue's paths.
 _SPECIAL = re.compile(
-    r"(\{id\})|[^A-Za-z0-9 _./:?=&%,@#()\[\]-]|^ | $|(?<=pass):|(?<=stem):|(?<=math):", re.IGNORECASE
+    r"(\{(?:id|eid|serial|profile|revision)\})"
+    r"|[^A-Za-z0-9 _./:?=&%,@#()\[\]-]|^ | $|(?<=pass):|(?<=stem):|(?<=math):",
+    re.IGNORECASE,
 )
 #: AsciiDoc processes directives at the start of any line, even in listings.
 _DIRECTIVE = re.compile(r"^\\*(?=(?:include|ifdef|ifndef|ifeval|endif)::)", re.MULTILINE)

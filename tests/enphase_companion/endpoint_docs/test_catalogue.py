@@ -15,6 +15,7 @@ from enphase_companion.endpoint_docs.catalogue import (
     load_catalogue,
     parse_chapter,
 )
+from enphase_companion.simulator.faults import GATEWAYS, latency
 
 ALL = load_catalogue()
 
@@ -52,6 +53,18 @@ def test_the_facts_about_an_endpoint_are_complete(endpoint: Endpoint) -> None:
     assert versions == sorted(versions)
     # Names that anybody can look up.
     assert not re.search(r"/work|/tmp|/home/|localhost|\b192\.168", " ".join(endpoint.source))
+
+
+def test_the_durations_include_those_of_the_simulated_gateways() -> None:
+    compared = set()
+    for gateway in GATEWAYS:
+        unmeasured = latency(gateway, "/unmeasured")
+        for endpoint in ALL:
+            seconds = latency(gateway, endpoint.path)
+            if seconds != unmeasured and endpoint.seconds:
+                assert endpoint.seconds[0] <= seconds <= endpoint.seconds[1], endpoint.path
+                compared.add(endpoint.path)
+    assert "/ivp/meters/readings" in compared
 
 
 def test_an_entry_is_parsed() -> None:

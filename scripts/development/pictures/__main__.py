@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,9 +21,13 @@ from tests.services import rabbitmq
 from .hat import draw_scenes
 from .home_assistant import home_assistant
 from .house import IMAGES, START, ZONE, house, keep
-from .house_readings import store
+from .house_readings import store, store_inverters
 from .outages import amqp_database_meters, folder, gateway_amqp_meters, gateway_database_meters, run_publisher
 from .terminal import draw_terminal, run_in_terminal
+
+#: A house with 24 panels, and what those in the shade produce of what others do.
+_PANELS = House(replace(PROFILES["battery"], inverters=24), 1, START, 8.5)
+_SHARES = {5: 0.58, 9: 0.74, 17: 0.91}
 
 
 def gateway_console() -> None:
@@ -76,10 +81,11 @@ def unicorn_hat_hd_scenes() -> None:
 
 
 def database_pyplot_meters() -> None:
-    """Draw a day, a month and a year of a house with batteries, from a database."""
+    """Draw a day, a month, a year and the panels of a house with batteries, from a database."""
     _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
     _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
     _chart("database_pyplot_meters_year.png", "2025-07-01..2026-06-30", 900, "--heatmap")
+    _chart("database_pyplot_meters_panels.png", "2026-06-01..2026-06-30", 300, "--panels")
 
 
 def gateway_pyplot_meters() -> None:
@@ -118,7 +124,11 @@ def _chart(name: str, days: str, step: int, *arguments: str) -> None:
     start, end = span.start // 1000, span.end // 1000
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/enphase.db"
-        asyncio.run(store(url, zone, House(PROFILES["battery"], 1, START, 8.5), range(start, end + 1, step)))
+        moments = range(start, end + 1, step)
+        if "--panels" in arguments:
+            asyncio.run(store_inverters(url, zone, _PANELS, moments, _SHARES, silent=end - 6 * 86_400))
+        else:
+            asyncio.run(store(url, zone, House(PROFILES["battery"], 1, START, 8.5), moments))
         command = str(Path(sys.executable).with_name("enphase-database-pyplot-meters"))
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "ENPHASE_DATABASE_URL": url}
         drawn_to = ["--output", str(IMAGES / name)]

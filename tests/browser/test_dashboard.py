@@ -39,6 +39,13 @@ PATHS = {
     "Panels": "panels",
     "Health": "health",
 }
+#: The titles in the other languages.
+TITLES = {
+    "de": ["Jetzt", "Leistung des Tages", "Monate und Jahre", "Phasen", "Batterien", "Panels", "Zustand"],
+    "es": ["Ahora", "Potencia del día", "Meses y años", "Fases", "Baterías", "Paneles", "Estado"],
+    "fr": ["Maintenant", "Puissance du jour", "Mois et années", "Phases", "Batteries", "Panneaux", "État"],
+    "nl": ["Nu", "Vermogen van de dag", "Maanden en jaren", "Fasen", "Batterijen", "Panelen", "Toestand"],
+}
 #: The houses, and the views that they do not have.
 HOUSES: dict[str, set[str]] = {
     "no-meters": {"Phases", "Batteries"},
@@ -122,6 +129,23 @@ async def test_each_view_is_complete_on_wide_and_narrow_screens(dashboard: Dashb
             await frontend.page.set_viewport_size({"width": width, "height": bottom})
             await frontend.picture(name if scheme == "light" else f"{name}-dark")
     assert problems == []
+
+
+@pytest.mark.parametrize("dashboard", ["battery"], indirect=True)
+async def test_it_speaks_the_language_of_its_user_and_fits_on_a_narrow_screen(dashboard: Dashboard) -> None:
+    page, ask = dashboard.frontend.page, dashboard.home.owner.ask
+    for language, titles in TITLES.items():
+        await ask("frontend/set_user_data", key="language", value={"language": language})
+        await dashboard.frontend.open(f"/{energy.DASHBOARD}/now", 2 * HEIGHT, NARROW)
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        tabs = page.locator("ha-tab-group-tab")
+        await expect(tabs).to_have_text(titles)
+        for path in ("now", "health"):
+            await dashboard.frontend.open(f"/{energy.DASHBOARD}/{path}", 2 * HEIGHT, NARROW)
+            await _is_complete(dashboard.frontend)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= NARROW
+            await dashboard.frontend.picture(f"dashboard-{language}-{path}")
+    await ask("frontend/set_user_data", key="language", value={"language": "en"})
 
 
 large_house = pytest.mark.parametrize("dashboard", ["sixty-inverters"], indirect=True)

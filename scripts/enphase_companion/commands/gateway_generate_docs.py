@@ -35,8 +35,6 @@ _DELAY, _MAX_DELAY = 1.0, 60.0
 #: Formats of pages and of --diff; the first is the default.
 _PAGE_FORMATS = ("asciidoc", "markdown")
 _DIFF_FORMATS = ("table", "markdown", "json")
-#: The word for the command's own catalogue in --diff.
-_CATALOGUE = "catalogue"
 
 _RESUMED = "After an interrupted run, the next one requests only what is missing."
 
@@ -122,8 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.format not in formats:
         without = "" if arguments.pairs else "out"
         parser.error(f"argument --format: with{without} --diff, choose from {', '.join(formats)}")
-    if arguments.pairs and (arguments.folders or arguments.record):
-        parser.error("--from and --record: not allowed with --diff, which names two recordings")
+    if arguments.pairs and (arguments.folders or arguments.record or arguments.output != _FOLDER):
+        parser.error(
+            "argument --diff: not allowed with --from, --record and --output: it reads OLD and NEW and prints"
+        )
     if arguments.record and len(arguments.folders or ()) > 1:
         parser.error("argument --record: writes the recording of one gateway: use --from once")
     return run(arguments, _compare if arguments.pairs else _generate)
@@ -189,16 +189,16 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _compare_pair(old: str, new: str) -> Comparison:
     from ..endpoint_docs.anonymize import anonymize
     from ..endpoint_docs.catalogue import load_catalogue
-    from ..endpoint_docs.diff import compare, describe
+    from ..endpoint_docs.diff import CATALOGUE, compare, describe
     from ..endpoint_docs.diff_report import Comparison
     from ..endpoint_docs.placeholders import Placeholders
 
     catalogues = {
-        name: load_catalogue(*(() if name == _CATALOGUE else (Path(name),)))
+        name: load_catalogue(None if name == CATALOGUE else Path(name))
         for name in (old, new)
-        if name == _CATALOGUE or any(Path(name).glob("*.toml"))
+        if name == CATALOGUE or any(Path(name).glob("*.toml"))
     }
-    known = catalogues.values() if catalogues else (load_catalogue(),)
+    known = load_catalogue(), *catalogues.values()
     endpoints = tuple({each.path: each for catalogue in known for each in catalogue}.values())
     placeholders = Placeholders()
 

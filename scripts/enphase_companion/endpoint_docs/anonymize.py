@@ -180,7 +180,7 @@ class _Anonymizer:
             return value
         words = _words(name)
         if words & _ZONE:
-            return Placeholder("Etc/UTC")
+            return Placeholder("Etc/UTC") if isinstance(value, str) else 0
         if words & _LOCATION:
             return _match_type(value, _LATITUDE if words & {"lat", "latitude"} else _LONGITUDE)
         if words & _TIME and parse_timestamp(value):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from .answers import Outcome, Recording
 from .catalogue import Endpoint
-from .diff_keys import Key, ancestors, changed_magnitude, count_inside, described_keys, recorded_keys
+from .diff_keys import (
+    Key,
+    align_names,
+    ancestors,
+    changed_magnitude,
+    count_inside,
+    described_keys,
+    recorded_keys,
+)
 from .pages import overall_outcome
+
+#: The name of a catalogue.
+CATALOGUE = "catalogue"
 
 #: One side: the anonymized answers of a gateway, or a catalogue.
 Source = Recording | tuple[Endpoint, ...]
@@ -44,7 +55,7 @@ class Difference:
 
 def describe(source: Source) -> str:
     """Return the firmware of a gateway, or the word catalogue."""
-    return f"firmware {source.firmware}" if isinstance(source, Recording) else "catalogue"
+    return source.firmware if isinstance(source, Recording) else CATALOGUE
 
 
 def compare(old: Source, new: Source, endpoints: Iterable[Endpoint]) -> Iterator[Difference]:
@@ -54,7 +65,8 @@ def compare(old: Source, new: Source, endpoints: Iterable[Endpoint]) -> Iterator
         if Outcome.NOT_REQUESTED in (before, after):
             continue
         if before is not after:
-            yield _changed_outcome(endpoint.path, before, after)
+            texts = _describe_outcome(old, before), _describe_outcome(new, after)
+            yield _changed_outcome(endpoint.path, before, after, texts)
         elif before is Outcome.ANSWERED:
             yield from _compare_requests(endpoint, old, new)
             yield from _compare_keys(endpoint, old, new)
@@ -71,14 +83,21 @@ def _find(catalogue: tuple[Endpoint, ...], endpoint: Endpoint) -> Endpoint | Non
     return next((each for each in catalogue if each.path == endpoint.path), None)
 
 
-def _changed_outcome(request: str, old: Outcome, new: Outcome) -> Difference:
+def _changed_outcome(request: str, old: Outcome, new: Outcome, texts: Sequence[str] = ()) -> Difference:
     change = {
         (Outcome.MISSING, Outcome.ANSWERED): Change.ADDED,
         (Outcome.ANSWERED, Outcome.MISSING): Change.REMOVED,
         (Outcome.ANSWERED, Outcome.REFUSED): Change.ROLE,
         (Outcome.REFUSED, Outcome.ANSWERED): Change.ROLE,
     }.get((old, new), Change.OUTCOME)
-    return Difference(request, None, change, old.value, new.value)
+    before, after = texts or (old.value, new.value)
+    return Difference(request, None, change, before, after)
+
+
+def _describe_outcome(source: Source, outcome: Outcome) -> str:
+    if isinstance(source, Recording):
+        return outcome.value
+    return "described" if outcome is Outcome.ANSWERED else "not described"
 
 
 def _compare_requests(endpoint: Endpoint, old: Source, new: Source) -> Iterator[Difference]:
@@ -106,6 +125,10 @@ def _compare_requests(endpoint: Endpoint, old: Source, new: Source) -> Iterator[
 def _compare_keys(endpoint: Endpoint, old: Source, new: Source) -> Iterator[Difference]:
     requests = _common_requests(endpoint, old, new)
     before, after = (_keys(source, endpoint, requests) for source in (old, new))
+    if not isinstance(old, Recording) and isinstance(new, Recording):
+        before, after = align_names(before, after)
+    elif isinstance(old, Recording) and not isinstance(new, Recording):
+        after, before = align_names(after, before)
     inside_before, inside_after = count_inside(before), count_inside(after)
     explained: set[str] = set()
     for name in sorted({*before, *after}):
@@ -113,16 +136,18 @@ def _compare_keys(endpoint: Endpoint, old: Source, new: Source) -> Iterator[Diff
             continue
         if name not in before:
             text = _summarize(after[name], inside_after[name])
-            difference = Difference(endpoint.path, name, Change.ADDED, new=text)
+            difference: Difference | None = Difference(endpoint.path, name, Change.ADDED, new=text)
         elif name not in after:
             text = _summarize(before[name], inside_before[name])
             difference = Difference(endpoint.path, name, Change.REMOVED, old=text)
-        elif (found := _compare_key(endpoint.path, name, before[name], after[name])) is not None:
-            difference = found
         else:
-            continue
-        explained.add(name)
-        yield difference
+            difference = _compare_key(endpoint.path, name, before[name], after[name])
+            # Of what is in an empty list, nothing is known.
+            if not before[name].kinds or not after[name].kinds:
+                explained.add(name)
+        if difference is not None:
+            explained.add(name)
+            yield difference
 
 
 def _common_requests(endpoint: Endpoint, old: Source, new: Source) -> set[str]:

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any, cast
 
 from .answers import Recording
-from .catalogue import Endpoint
+from .catalogue import ANY_NAME, Endpoint
 from .pages import find_answers
 from .placeholders import Placeholder
 from .schema import FieldSchema, infer_schema, join_path
@@ -60,6 +60,12 @@ class Key(FieldSchema):
                 if number := _parse_number(each):
                     self.numbers.append(abs(number))
 
+    def merge(self, other: Key) -> None:
+        """Add the values of another key."""
+        self.kinds |= other.kinds
+        self.empty_kinds |= other.empty_kinds
+        self.numbers += other.numbers
+
     @property
     def text(self) -> str:
         """Its types in words; those of its empty values if it has no others."""
@@ -91,9 +97,9 @@ def recorded_keys(recording: Recording, endpoint: Endpoint, requests: Collection
     keys = {"": whole, **_flatten(cast("Mapping[str, Mapping[str, Key]]", inferred))}
     if is_xml:
         keys = {name.replace("[]", ""): _as_xml(key) for name, key in keys.items()}
-    for name, described in described_keys(endpoint).items():
-        if name in keys:
-            keys[name].unit = described.unit
+    described = described_keys(endpoint)
+    for name, described_name in _find_described(keys, described).items():
+        keys[name].unit = described[described_name].unit
     return keys
 
 
@@ -115,6 +121,38 @@ def described_keys(endpoint: Endpoint) -> dict[str, Key]:
     if endpoint.format == "xml":
         keys = {name.replace("[]", ""): _as_xml(key) for name, key in keys.items()}
     return keys
+
+
+def align_names(described: dict[str, Key], recorded: dict[str, Key]) -> tuple[dict[str, Key], dict[str, Key]]:
+    """Return both, with recorded keys under the catalogue's names, such as those with "{name}" for any name.
+
+    Such names are left out where nothing is recorded under them, and so is an empty answer of an endpoint
+    whose keys are not described.
+    """
+    if not described and not recorded[""].kinds:
+        return {}, {}
+    found = _find_described(recorded, described)
+    aligned: dict[str, Key] = {}
+    for name, key in recorded.items():
+        aligned.setdefault(found.get(name, name), Key(unit=key.unit)).merge(key)
+    return {name: key for name, key in described.items() if name in aligned or "{" not in name}, aligned
+
+
+def _find_described(names: Iterable[str], described: Iterable[str]) -> dict[str, str]:
+    """Return the catalogue's name of each of these keys that it describes."""
+    known = {*described}
+    patterns = {
+        name: re.compile(re.escape(name).replace(re.escape(ANY_NAME), r"[^.\[\]]+"))
+        for name in known
+        if ANY_NAME in name
+    }
+    found = {}
+    for name in names:
+        if name in known:
+            found[name] = name
+        elif match := next((each for each, pattern in patterns.items() if pattern.fullmatch(name)), None):
+            found[name] = match
+    return found
 
 
 def ancestors(name: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,12 +12,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .diff import Difference
+from .diff import CATALOGUE, Difference
 from .markup import FORMATS
 
 #: Columns of output that is not a terminal: no row is wrapped.
 _PLAIN_WIDTH = 1_000
-_HEAD = ("Key", "Change", "Before", "After")
+#: Columns of a terminal that suffice for the others.
+_REST_WIDTH = 33
+_MIN_WIDTH = 10
+_HEAD = ("Change", "Before", "After")
+_WIDTHS = (3, 1, 2, 2)
+_WHOLE = "(whole answer)"
 _NONE = "no differences"
 
 
@@ -58,66 +63,79 @@ def render_markdown(comparisons: Sequence[Comparison]) -> str:
     markup = FORMATS["markdown"]
     parts = []
     for comparison in comparisons:
-        parts.append(
-            markup.heading(2, f"{markup.literal(comparison.old)} to {markup.literal(comparison.new)}")
-        )
+        sides = (_side(markup.literal(each), each) for each in (comparison.old, comparison.new))
+        parts.append(markup.heading(2, f"From {' to '.join(sides)}"))
         if not comparison.differences:
             parts.append(f"{_NONE.capitalize()}.")
-        for request, differences in groupby(comparison.differences, key=lambda each: each.request):
+        endpoints = [
+            (markup.literal(each.request), *_cells(each))
+            for each in comparison.differences
+            if each.key is None
+        ]
+        if endpoints:
+            parts.append(markup.table(("Endpoint", *_HEAD), endpoints, _WIDTHS))
+        keys = (each for each in comparison.differences if each.key is not None)
+        for request, differences in groupby(keys, key=lambda each: each.request):
             rows = [
-                (
-                    _name(each) if not each.key else markup.literal(each.key),
-                    each.change.value,
-                    markup.text(each.old),
-                    markup.text(each.new),
-                )
+                (markup.literal(each.key) if each.key else _WHOLE, *map(markup.text, _cells(each)))
                 for each in differences
             ]
-            parts += [markup.heading(3, markup.literal(request)), markup.table(_HEAD, rows, (3, 1, 2, 2))]
+            parts.append(markup.heading(3, markup.literal(request)))
+            parts.append(markup.table(("Key", *_HEAD), rows, _WIDTHS))
     return "\n\n".join(parts) + "\n"
 
 
 def show_table(comparisons: Sequence[Comparison]) -> None:
     """Print all comparisons in the width of the terminal, else without wrapped lines."""
     console = Console(highlight=False)
-    if console.is_terminal:
-        console.print(_render(comparisons))
-        return
     plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, highlight=False)
-    with plain.capture() as captured:
-        plain.print(_render(comparisons))
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    for number, comparison in enumerate(comparisons):
+        if number:
+            print()
+        parts = Group(*_render(comparison, (console if console.is_terminal else plain).width))
+        if console.is_terminal:
+            console.print(parts)
+            continue
+        with plain.capture() as captured:
+            plain.print(parts)
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def _render(comparisons: Sequence[Comparison]) -> RenderableType:
-    parts: list[RenderableType] = []
-    for comparison in comparisons:
-        count = len(comparison.differences)
-        summary = f"{count:,} difference{'s' * (count != 1)}" if count else _NONE
-        title = f"{_escape(comparison.old)} to {_escape(comparison.new)}: {summary}"
-        parts += [Text("")] if parts else []
-        parts.append(Text(title, style="bold"))
-        for request, differences in groupby(comparison.differences, key=lambda each: each.request):
-            parts += [Text(""), Text(request, style="cyan"), _table(tuple(differences))]
-    return Group(*parts)
-
-
-def _table(differences: Sequence[Difference]) -> Table:
+def _render(comparison: Comparison, width: int) -> Iterator[RenderableType]:
+    count = len(comparison.differences)
+    summary = f"{count:,} difference{'s' * (count != 1)}" if count else _NONE
+    sides = (_side(_escape(each), each) for each in (comparison.old, comparison.new))
+    yield Text(f"From {' to '.join(sides)}: {summary}", style="bold")
+    if not count:
+        return
+    rows: list[tuple[Text, ...]] = []
+    request = None
+    for each in comparison.differences:
+        if each.key is None or each.request != request:
+            rows.append((Text(each.request, style="cyan"),))
+            request = each.request
+        if each.key is not None:
+            rows.append((Text(f"  {_escape(each.key) if each.key else _WHOLE}"),))
+        change, old, new = _cells(each)
+        rows[-1] += Text(change), Text(f"{old} → {new}" if old and new else old or new)
+    longest = max(len(first) for first, *_ in rows)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in _HEAD:
-        table.add_column(name, overflow="fold")
-    for each in differences:
-        table.add_row(
-            Text(_escape(each.key) if each.key else _name(each)),
-            each.change.value,
-            Text(each.old),
-            Text(each.new),
-        )
-    return table
+    # A narrow terminal wraps the words of the last column first.
+    first_width = max(min(longest, width - _REST_WIDTH), _MIN_WIDTH)
+    table.add_column("Endpoint and key", overflow="fold", width=first_width)
+    table.add_column("Change")
+    table.add_column("Before → after", overflow="fold", max_width=max(width - first_width - 15, _MIN_WIDTH))
+    for row in rows:
+        table.add_row(*row)
+    yield table
 
 
-def _name(difference: Difference) -> str:
-    return "(endpoint)" if difference.key is None else "(whole answer)"
+def _cells(difference: Difference) -> tuple[str, str, str]:
+    return difference.change.value, difference.old, difference.new
+
+
+def _side(shown: str, name: str) -> str:
+    return name if name == CATALOGUE else f"firmware {shown}"
 
 
 def _escape(name: str) -> str:

@@ -151,12 +151,15 @@ class Poller(Source):
                 await take(each)
 
     async def _read_reports(self, gateway: Gateway, info: Info) -> list[Message]:
-        """Return the microinverters' reports if they are wanted and due; what fails is tried next time."""
+        """Return the microinverters' reports if they are wanted and due.
+
+        What fails is tried next time; a token that is rejected here alone does not end the session.
+        """
         if self._reports is None:
             return []
         try:
             messages = await self._reports.read(gateway, info)
-        except (CommunicationError, ResponseError) as error:
+        except EnphaseError as error:
             self._unreported.raise_(f"microinverters cannot be read: {error}")
             return []
         if messages:

@@ -241,6 +241,15 @@ def _join(days: Sequence[tuple[int, InverterDay]]) -> Iterable[tuple[int, Invert
             yield start, day._replace(energy=(day.energy or 0.0) + since)
 
 
+async def count_inverters(connection: AsyncConnection, gateway: int) -> int:
+    """Return how many microinverters of a gateway there are readings or days of."""
+    columns = inverter_days.c
+    found: int | None = await connection.scalar(
+        select(func.count(columns.inverter_id.distinct())).where(columns.gateway_id == gateway)
+    )
+    return found or 0
+
+
 async def prune(transactions: Transactions, end: int) -> int:
     """Delete the readings before `end` (milliseconds), and return their number; days are kept."""
     deleted = 0

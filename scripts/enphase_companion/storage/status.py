@@ -14,6 +14,7 @@ from enphase_api.json_values import printable
 
 from . import schema
 from .buckets import SECOND, Resolution
+from .inverters import count_inverters
 from .statements import find_reading_range, get_battery_flags, get_gateways, get_time_zone
 from .tables import metadata, pending_rollups
 
@@ -33,6 +34,8 @@ class GatewayStatus:
     newest_reading: int | None
     #: Whether the gateway has batteries without a meter; None where it never reported it.
     has_unmetered_batteries: bool | None
+    #: The number of microinverters with readings, whose days are kept for ever.
+    inverters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,10 @@ async def get_status(connection: AsyncConnection) -> Status:
     gateways = []
     for gateway, serial_number in (await get_gateways(connection)).items():
         oldest, newest_reading = await find_reading_range(connection, gateway) or (None, None)
-        gateways.append(GatewayStatus(serial_number, oldest, newest_reading, batteries[serial_number]))
+        inverters = await count_inverters(connection, gateway)
+        gateways.append(
+            GatewayStatus(serial_number, oldest, newest_reading, batteries[serial_number], inverters)
+        )
     return Status(
         version,
         newest,
@@ -120,11 +126,12 @@ def format_status(name: str, status: Status, zone: ZoneInfo | None, protection: 
 def _format_gateway(gateway: GatewayStatus, zone: ZoneInfo | None) -> str:
     # Another program may have stored anything as its serial number.
     name = printable(gateway.serial_number)
-    batteries = ", batteries without a meter" if gateway.has_unmetered_batteries else ""
+    rest = ", batteries without a meter" if gateway.has_unmetered_batteries else ""
+    rest += f", {gateway.inverters:,} panels" if gateway.inverters else ""
     if gateway.oldest_reading is None or gateway.newest_reading is None:
-        return f"{name}: no single readings{batteries}"
+        return f"{name}: no single readings{rest}"
     first, last = (
         f"{datetime.fromtimestamp(at / SECOND, zone):%Y-%m-%d %H:%M:%S}"
         for at in (gateway.oldest_reading, gateway.newest_reading)
     )
-    return f"{name}: readings from {first} to {last}{batteries}"
+    return f"{name}: readings from {first} to {last}{rest}"

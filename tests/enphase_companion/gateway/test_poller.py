@@ -17,6 +17,7 @@ from enphase_api.local import Gateway
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import GATEWAY_KEYS
 from enphase_companion.gateway import connection, inverters, poller, source
+from enphase_companion.gateway.inverters import InverterReports
 from enphase_companion.gateway.poller import Poller
 from enphase_companion.message import Message, are_complete, build_reports
 from enphase_companion.runtime.metrics import Metrics
@@ -52,7 +53,9 @@ class PollerSetup:
         self.user.trust_gateway()
 
     @asynccontextmanager
-    async def run(self, interval: float = 0.05) -> AsyncIterator[Poller]:
+    async def run(
+        self, interval: float = 0.05, reports: InverterReports | None = None
+    ) -> AsyncIterator[Poller]:
         options = argparse.Namespace(configuration=str(self.user.folder))
 
         async def take(message: Message) -> None:
@@ -60,7 +63,12 @@ class PollerSetup:
 
         settings = replace(load_settings(KEYS, options), interval=interval)
         poller = Poller(
-            settings, lambda: load_settings(KEYS, options), self.service, self.metrics, lambda: ""
+            settings,
+            lambda: load_settings(KEYS, options),
+            self.service,
+            self.metrics,
+            lambda: "",
+            reports=reports,
         )
         running = asyncio.create_task(poller.run(take))
         try:
@@ -122,6 +130,32 @@ async def test_messages_contain_the_power_of_the_house(reader: PollerSetup) -> N
     assert {(each.measurement, each.phase) for each in latest.samples} == {
         (measurement, phase) for measurement in ("production", "net-consumption") for phase in range(4)
     }
+
+
+@pytest.mark.parametrize(
+    ("profile", "fault", "path"),
+    [
+        ("three-phase", "status", "/ivp/pdm/device_data"),
+        ("three-phase+no-device-data", "refuse", "/api/v1/production/inverters"),
+    ],
+)
+async def test_meters_are_read_while_microinverters_cannot_be_read(
+    create_reader: Callable[..., PollerSetup],
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    fault: str,
+    path: str,
+) -> None:
+    monkeypatch.setattr(inverters, "POLL_INTERVAL", 0.1)
+    reader = create_reader(profile)
+    reader.simulator.faults.set(fault, path=path)
+    async with reader.run(reports=InverterReports()) as poller:
+        await reader.wait_for_messages(3)
+        assert (poller.problem or "").startswith("microinverters cannot be read: ")
+        assert all(message.samples for message in reader.messages)
+        reader.simulator.faults.clear()
+        await wait_until(lambda: any(message.inverters for message in reader.messages))
+        assert poller.problem is None
 
 
 async def test_each_reading_takes_one_small_request_and_one_sign_in_is_enough(reader: PollerSetup) -> None:

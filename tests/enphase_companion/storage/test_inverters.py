@@ -48,6 +48,8 @@ async def test_the_energy_of_a_day_is_what_its_counter_counted(database: Databas
     await database.write([*build_day(DAY, 5000.0), *build_day(DAY, 100.0, OTHER)])
     histories = await database.inverters(GATEWAY, DAY, NEXT_DAY)
     assert get_energies(histories) == {PANEL: [1200.0], OTHER: [1200.0]}
+    (status,) = (await database.status()).gateways
+    assert status.inverters == 2
     (day,) = histories[0].days.values()
     assert (day.power_max, day.reading_count, day.is_estimated) == (240.0, 61, False)
     assert histories[0].last_measured_at == DAY + 15 * HOUR

@@ -18,6 +18,7 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services import rabbitmq
 
+from ..steps import PROJECT
 from .hat import draw_scenes
 from .home_assistant import home_assistant
 from .house import IMAGES, START, ZONE, house, keep
@@ -81,11 +82,20 @@ def unicorn_hat_hd_scenes() -> None:
 
 
 def database_pyplot_meters() -> None:
-    """Draw a day, a month, a year and the panels of a house with batteries, from a database."""
+    """Draw a day, a month, a year, panels and costs of a house with batteries, from a database."""
     _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
     _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
     _chart("database_pyplot_meters_year.png", "2025-07-01..2026-06-30", 900, "--heatmap")
     _chart("database_pyplot_meters_panels.png", "2026-06-01..2026-06-30", 300, "--panels")
+    tariff = PROJECT / "configuration" / "tariff.json.example"
+    _chart(
+        "database_pyplot_meters_costs.png",
+        "2026-06-01..2026-06-30",
+        300,
+        "--costs",
+        "--tariff-file",
+        str(tariff),
+    )
 
 
 def gateway_pyplot_meters() -> None:

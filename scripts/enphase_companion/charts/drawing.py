@@ -32,6 +32,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.55, 2.05, 0.85
 #: Inches from a line of remarks to the next, beside the figure's right edge, and letters to an inch.
 _LINE, _MARGIN, _PLAIN, _BOLD = 0.17, 0.3, 13.5, 12.0
 
+#: Inches from one sum to the next: up to six energies, or four of money, which have more digits.
+_TILE, _COST_TILE = 1.72, 2.4
+
 #: How many dots wide the panels are.
 DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
 
@@ -132,16 +135,16 @@ class Chart:
         self._drawn.clear()
         self._write(0, 0.5, view.title, size=17, weight="bold")
         self._write(0, 0.5, view.subtitle, size=9, color=self._style.faint, right=True)
-        before = None
         if view.comparison is not None:
-            before = view.comparison.totals
             self._write(
                 0, 0.7, f"dotted: {view.comparison.title}", size=9, color=self._style.faint, right=True
             )
-        for number, (value, name) in enumerate(text.tiles(view.totals, before)):
-            self._write(1.72 * number, 0.95, value, size=15, weight="bold")
-            self._write(1.72 * number, 1.17, name, size=9, color=self._style.faint)
-        self._write(0, 1.5, "   ·   ".join(text.describe_totals(view.totals)), size=10)
+        tiles, described = _sums(view)
+        tile = _TILE if view.costs is None else _COST_TILE
+        for number, (value, name) in enumerate(tiles):
+            self._write(tile * number, 0.95, value, size=15, weight="bold")
+            self._write(tile * number, 1.17, name, size=9, color=self._style.faint)
+        self._write(0, 1.5, "   ·   ".join(described), size=10)
         self._draw_legend(view)
         look: dict[str, Any] = {"color": self._style.faint}
         if view.trouble is not None:
@@ -211,6 +214,20 @@ class Chart:
     def _on_resize(self, _: Event) -> None:
         if self._view is not None:
             self.draw(self._view)
+
+
+def _sums(view: View) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the tiles of a view, and what is written below them."""
+    before, costs = view.comparison, view.costs
+    if costs is None:
+        return (
+            text.tiles(view.totals, None if before is None else before.totals),
+            text.describe_totals(view.totals),
+        )
+    return (
+        text.cost_tiles(costs, None if before is None else before.costs),
+        text.describe_costs(costs, view.totals),
+    )
 
 
 def _handle(look: Look, colour: str) -> Artist:

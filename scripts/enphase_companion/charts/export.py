@@ -18,7 +18,7 @@ from enphase_api.files import write_file
 from ..runtime.errors import CommandError
 from .model import Floats, Quantity, Times, View
 
-#: Digits behind the point: milliwatts and milliwatt-hours.
+#: Digits behind the point: milliwatts, milliwatt-hours, and a tenth of a cent.
 _DIGITS = 3
 
 #: Quantities whose line has another name in the chart.
@@ -29,10 +29,10 @@ _NAMES = {Quantity.NET: "grid"}
 class Table:
     """Columns of one length."""
 
-    #: Milliseconds since the epoch: when power was measured, or the beginning of the day or month.
+    #: Milliseconds since the epoch: when power was measured, or when an hour, day, month or year begins.
     times: Times
     zone: ZoneInfo
-    #: By a name such as "production_W" or "L1_grid_Wh"; NaN: unknown.
+    #: By a name such as "production_W", "L1_grid_Wh" or "import_cost_EUR"; NaN: unknown.
     columns: Mapping[str, Floats]
 
 
@@ -49,9 +49,8 @@ def to_table(view: View) -> Table:
     if (inverters := view.inverters) is not None:
         by_name = zip(inverters.serial_numbers, inverters.by_day.T, strict=True)
         return Table(inverters.days, view.zone, {f"{name}_Wh": energies for name, energies in by_name})
-    unit = "Wh" if view.buckets else "W"
     tracks = {
-        "_".join(filter(None, (panel.name, _NAMES.get(quantity, quantity), unit))): track
+        "_".join(filter(None, (panel.name, _NAMES.get(quantity, quantity), view.unit))): track
         for panel in view.panels
         for quantity, track in panel.tracks.items()
     }

@@ -78,13 +78,13 @@ async def load(database: Database, request: Request, now: float) -> View:
     width = DAY if buckets else _width(span, request.dots)
     unmetered = await database.has_unmetered_batteries(gateway)
     metering = Metering(unmetered_batteries=unmetered)
-    whole = await _load_series(database, gateway, span, width, WHOLE)
+    whole = await load_series(database, gateway, span, width, WHOLE)
     panels = [_panel("", whole, buckets, metering)]
     if request.phases:
         panels += await _phases(database, gateway, span, width, whole, buckets, unmetered_batteries=unmetered)
     energies = await _energies(database, gateway, span, WHOLE) if whole else {}
     longest = max(whole.values(), key=len, default=[])
-    gaps = _gaps(longest, span, round(now * 1000))
+    gaps = find_gaps(longest, span, round(now * 1000))
     comparison = (
         await _compare(database, gateway, span, width, buckets, metering, zone, round(now * 1000))
         if request.comparison
@@ -100,16 +100,16 @@ async def load(database: Database, request: Request, now: float) -> View:
         span=span,
         zone=zone,
         panels=panels,
-        totals=calculate_totals({name: _get_counters(each) for name, each in energies.items()}, metering),
+        totals=calculate_totals({name: get_counters(each) for name, each in energies.items()}, metering),
         buckets=buckets,
         comparison=comparison,
         gaps=gaps,
         notes=[
-            *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
-            *await _first_reading(database, gateway, gaps, span, zone, is_day=bool(buckets)),
+            *make_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
+            *await first_reading_notes(database, gateway, gaps, span, zone, is_day=bool(buckets)),
             *without_comparison,
             *(text.unknown_note(whole) if unmetered else []),
-            *await _load_energy_by_phase(database, gateway, span, energies),
+            *await load_energy_by_phase(database, gateway, span, energies),
         ],
         is_now=bool(longest) and longest[-1].end >= round(now * 1000) - _SHORTEST_GAP,
     )
@@ -122,10 +122,10 @@ async def load_heat_map(database: Database, request: Request, now: float, quanti
     span = request.range.span(zone, now)
     metering = Metering(unmetered_batteries=await database.has_unmetered_batteries(gateway))
     meters = _MEASURED_BY.get(quantity, METERS)
-    whole = await _load_series(database, gateway, span, QUARTER_HOUR, WHOLE, meters)
+    whole = await load_series(database, gateway, span, QUARTER_HOUR, WHOLE, meters)
     tracks = make_power_tracks({meter: _power(points) for meter, points in whole.items()}, metering)
     energies = await _energies(database, gateway, span, WHOLE) if whole else {}
-    notes = _notes(whole, energies, zone, left_out=False)
+    notes = make_notes(whole, energies, zone, left_out=False)
     if quantity not in tracks and whole:
         notes.append(f"{LOOKS[quantity].name.lower()} is not known: it needs a meter that is not there")
     return View(
@@ -134,7 +134,7 @@ async def load_heat_map(database: Database, request: Request, now: float, quanti
         span=span,
         zone=zone,
         panels=[],
-        totals=calculate_totals({name: _get_counters(each) for name, each in energies.items()}, metering),
+        totals=calculate_totals({name: get_counters(each) for name, each in energies.items()}, metering),
         heat_map=fold(quantity, tracks.get(quantity), span, zone),
         notes=notes,
         is_now=False,
@@ -154,7 +154,7 @@ async def _compare(
     """Return what was as many days before, or where energies are shown a year before."""
     days = None if buckets else days_back(span, zone)
     earlier = before(span, zone, days)
-    series = await _load_series(database, gateway, earlier, width, WHOLE)
+    series = await load_series(database, gateway, earlier, width, WHOLE)
     split = split_into_months if _are_months(buckets) else split_into_days
     tracks = _panel("", series, split(earlier, zone) if buckets else [], metering).tracks
     shown = {quantity: tracks[quantity] for quantity in _COMPARED if quantity in tracks}
@@ -170,7 +170,7 @@ async def _compare(
         }
     until = before(Span(span.start, min(span.end, now)), zone, days)
     energies = await _energies(database, gateway, until, WHOLE) if series else {}
-    counters = {name: _get_counters(each) for name, each in energies.items()}
+    counters = {name: get_counters(each) for name, each in energies.items()}
     return Comparison(text.format_title(earlier, zone), moved, calculate_totals(counters, metering))
 
 
@@ -196,7 +196,7 @@ async def _phases(
 ) -> list[Panel]:
     """Return a panel for each phase of which anything is known."""
     phases = {
-        phase: await _load_series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)
+        phase: await load_series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)
     }
     by_phase = {name for series in phases.values() for name in series}
     return [
@@ -210,21 +210,23 @@ async def _energies(database: Database, gateway: str, span: Span, phase: int) ->
     return await database.energies(gateway, span.start, span.end, phase)
 
 
-def _get_counters(energy: Energy) -> Counted:
+def get_counters(energy: Energy) -> Counted:
+    """Return the energy of a meter in both directions, in Wh."""
     return energy.delivered, energy.received
 
 
-async def _load_energy_by_phase(
+async def load_energy_by_phase(
     database: Database, gateway: str, span: Span, energies: Mapping[str, Energy]
 ) -> list[str]:
+    """Return a note if the gateway counts import and export by phase."""
     if NET not in energies:
         return []
     phases = [await _energies(database, gateway, span, phase) for phase in range(1, PHASES + 1)]
-    counted = [_get_counters(each[NET]) for each in phases if NET in each]
-    return text.by_phase_note() if counts_by_phase(_get_counters(energies[NET]), counted) else []
+    counted = [get_counters(each[NET]) for each in phases if NET in each]
+    return text.by_phase_note() if counts_by_phase(get_counters(energies[NET]), counted) else []
 
 
-async def _first_reading(
+async def first_reading_notes(
     database: Database, gateway: str, gaps: Sequence[Span], span: Span, zone: ZoneInfo, *, is_day: bool
 ) -> list[str]:
     """Return a note of when readings begin, where that is in this time."""
@@ -239,7 +241,10 @@ async def _first_reading(
 
 
 async def select_gateway(database: Database, wanted: str | None) -> str:
-    """Return the serial number of the gateway to draw. Raises CommandError."""
+    """Return the gateway whose readings are shown.
+
+    Raises CommandError without readings of any, SettingsError if none or another one is wanted of several.
+    """
     # Another program can have stored any name there.
     there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:
@@ -280,7 +285,7 @@ def _width(span: Span, dots: int) -> int:
     return next((width for width in _WIDTHS if width <= widest), SECOND)
 
 
-async def _load_series(
+async def load_series(
     database: Database,
     gateway: str,
     span: Span,
@@ -288,6 +293,7 @@ async def _load_series(
     phase: int,
     meters: Sequence[str] = METERS,
 ) -> dict[str, list[Point]]:
+    """Return the points of each of these meters that has any in this time."""
     found = {
         name: await database.series(gateway, name, span.start, span.end, width, phase) for name in meters
     }
@@ -308,7 +314,7 @@ def _power(points: Sequence[Point]) -> Track:
     )
 
 
-def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
+def find_gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     """Return the times of a range, up to now, of which nothing is known."""
     end = min(span.end, now)
     if not points:
@@ -325,9 +331,10 @@ def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     return sorted([*found, *(each for each in edges if each.length > longest)], key=lambda each: each.start)
 
 
-def _notes(
+def make_notes(
     whole: Mapping[str, Sequence[Point]], energies: Mapping[str, Energy], zone: ZoneInfo, *, left_out: bool
 ) -> list[str]:
+    """Return notes about readings; `left_out`: totals have energy from gaps that is not drawn."""
     notes = []
     recovered = max(
         (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0

@@ -33,11 +33,17 @@ class Quantity(StrEnum):
     DISCHARGED = "discharged"
     #: Only in buckets: what the battery took; drawn downwards.
     CHARGED = "charged"
+    #: Only in buckets, as money: what imported energy cost; drawn downwards.
+    IMPORT_COST = "import_cost"
+    #: Only in buckets, as money: what exported energy earned.
+    EXPORT_INCOME = "export_income"
+    #: Only in buckets, as money: what the consumption that was not imported would have cost.
+    SAVED = "saved"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """One quantity over time: W at times, or Wh in each of a view's buckets; NaN: unknown."""
+    """One quantity over time: W at times, or Wh or money in each of a view's buckets; NaN: unknown."""
 
     times: Times
     values: Floats
@@ -82,6 +88,30 @@ def _part_kept(whole: float | None, exported: float | None) -> float | None:
     return min(max((whole - exported) / whole, 0.0), 1.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Money in the time that is shown, in `currency`; None where it is not known."""
+
+    #: By ISO 4217, such as "EUR".
+    currency: str
+    import_cost: float | None = None
+    export_income: float | None = None
+    #: By self-consumption: what the consumption would have cost without it, less what was imported.
+    saved: float | None = None
+
+    @property
+    def net_cost(self) -> float | None:
+        """What import cost less what export earned."""
+        if self.import_cost is None or self.export_income is None:
+            return None
+        return self.import_cost - self.export_income
+
+    @property
+    def grid_only(self) -> float | None:
+        """What the consumption would have cost if all of it had been imported."""
+        return None if self.import_cost is None or self.saved is None else self.import_cost + self.saved
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What was before: the day, or the month or year of the last year."""
@@ -91,6 +121,7 @@ class Comparison:
     tracks: Mapping[Quantity, Track]
     #: Up to the same time of the day, if what is shown is not over yet.
     totals: Totals
+    costs: Costs | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,8 +186,10 @@ class View:
     zone: ZoneInfo
     panels: Sequence[Panel]
     totals: Totals
-    #: Days or months, if their energy is shown instead of power.
+    #: Hours, days, months or years, if their energy or money is shown instead of power.
     buckets: Sequence[Span] = ()
+    #: What the energy cost, if that is shown.
+    costs: Costs | None = None
     #: Drawn pale behind the first panel.
     comparison: Comparison | None = None
     #: Drawn instead of the panels.
@@ -171,3 +204,10 @@ class View:
     is_now: bool = True
     #: What is wrong right now: what is shown may be old.
     trouble: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is drawn: "W", "Wh", or a currency."""
+        if self.costs is not None:
+            return self.costs.currency
+        return "Wh" if self.buckets else "W"

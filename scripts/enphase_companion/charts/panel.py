@@ -84,11 +84,18 @@ def _edges(heap: list[float], distance: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-#: Watts (or Wh) that the vertical axis shows at least.
-_LEAST = 100.0
+#: Watts (or Wh) that the vertical axis shows at least, and units of money.
+_LEAST, _LEAST_MONEY = 100.0, 0.1
+#: Money that is written in thousands.
+_MANY = 10_000
 #: What up and down mean on the axis; for the battery, see the legend.
-_UP = {Quantity.PRODUCTION: "production", Quantity.NET: "export"}
-_DOWN = {Quantity.CONSUMPTION: "consumption", Quantity.NET: "import"}
+_UP = {
+    Quantity.PRODUCTION: "production",
+    Quantity.NET: "export",
+    Quantity.SAVED: "saved",
+    Quantity.EXPORT_INCOME: "income",
+}
+_DOWN = {Quantity.CONSUMPTION: "consumption", Quantity.NET: "import", Quantity.IMPORT_COST: "cost"}
 #: The line style of what was before.
 _COMPARED = ":"
 #: What is read at a glance: bars with white between them.
@@ -130,7 +137,7 @@ class PanelDrawing:
             ]
         if view.comparison is not None and not panel.name:
             extremes += self._draw_comparison(view.comparison, view.buckets, hidden)
-        self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
+        self._scale(extremes, view, () if panel.name else shown)
         set_time_axis(self.axes, view)
         if panel.name:
             self._keep(self._write(0.008, 0.9, panel.name, size=11, weight="bold"))
@@ -199,22 +206,19 @@ class PanelDrawing:
         starts = to_axis(np.array([bucket.start for bucket in buckets]))
         ends = to_axis(np.array([bucket.end for bucket in buckets]))
         middles, widths = (starts + ends) / 2, _BAR * (ends - starts)
-        heaps = {sign: np.zeros(len(buckets)) for sign in (1, -1)}
+        heaps = _Heaps(len(buckets))
         extremes = []
         for quantity, track in shown.items():
             look = LOOKS[quantity]
             colour = self._style.colour(look)
             values = look.sign * track.values
             if look.filled:
-                heap = heaps[look.sign]
                 bars = self.axes.bar(
-                    middles, values, width=widths, bottom=heap, facecolor=(colour, 0.75),
+                    middles, values, width=widths, bottom=heaps.add(values), facecolor=(colour, 0.75),
                     edgecolor=(self._style.paper, 0.9), hatch=look.hatch, linewidth=0, label=look.name,
                     zorder=2,
                 )  # fmt: skip
                 self._keep(*bars)
-                heap += np.nan_to_num(values)
-                extremes.append(heap.copy())
             else:
                 (line,) = self.axes.plot(
                     middles, values, color=colour, linestyle=look.line, linewidth=look.width,
@@ -222,13 +226,14 @@ class PanelDrawing:
                 )  # fmt: skip
                 self._keep(line)
                 extremes.append(values)
-        return extremes
+        return [*extremes, heaps.up, heaps.down]
 
     def _draw_comparison(
         self, comparison: Comparison, buckets: Sequence[Span], hidden: Collection[Quantity]
     ) -> list[Floats]:
         """Draw what was before: dotted lines, or empty bars around the others."""
         extremes = []
+        heaps = _Heaps(len(buckets))
         for quantity, track in comparison.tracks.items():
             if quantity in hidden:
                 continue
@@ -238,7 +243,8 @@ class PanelDrawing:
             if buckets:
                 ends = to_axis(np.array([[bucket.start, bucket.end] for bucket in buckets[: values.size]]))
                 bars = self.axes.bar(
-                    ends.mean(axis=1), values, width=0.92 * np.diff(ends)[:, 0], facecolor="none",
+                    ends.mean(axis=1), values, width=0.92 * np.diff(ends)[:, 0], bottom=heaps.add(values),
+                    facecolor="none",
                     edgecolor=self._style.ink, linestyle=_COMPARED, linewidth=1.2, label=label, zorder=3.5,
                 )  # fmt: skip
                 self._keep(*bars)
@@ -251,8 +257,8 @@ class PanelDrawing:
                     x, y, color=(colour, 0.85), linestyle=_COMPARED, linewidth=1.2, label=label, zorder=3.5
                 )
                 self._keep(line)
-            extremes.append(values)
-        return extremes
+                extremes.append(values)
+        return [*extremes, heaps.up, heaps.down]
 
     def _end_left(self, shown: Mapping[Quantity, Track]) -> bool:
         """Return whether the lines end in the left half, where their labels are then."""
@@ -275,24 +281,41 @@ class PanelDrawing:
         )  # fmt: skip
         return np.array([watts])
 
-    def _scale(self, extremes: list[Floats], unit: str, shown: Collection[Quantity]) -> None:
+    def _scale(self, extremes: list[Floats], view: View, shown: Collection[Quantity]) -> None:
         known = np.concatenate([np.zeros(1), *extremes])
         low, high = float(np.nanmin(known)), float(np.nanmax(known))
-        margin = max(0.06 * (high - low), _LEAST / 2)
+        margin = max(0.06 * (high - low), (_LEAST if view.costs is None else _LEAST_MONEY) / 2)
         self.axes.set_ylim(low - margin if low < 0 else -margin / 2, high + margin)
-        kilo = max(high, -low) >= 1000
+        kilo = max(high, -low) >= (1000 if view.costs is None else _MANY)
         # Below the line too: what goes down is no less than nothing.
         self.axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{abs(value) / (1000 if kilo else 1):,g}")
         )
         self.axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-        name = f"k{unit}" if kilo else unit
+        name = view.unit
+        if kilo:
+            name = f"k{name}" if view.costs is None else f"1,000 {name}"
         # Read from below, as it is turned.
         below = ", ".join(word for quantity, word in _DOWN.items() if quantity in shown)
         above = ", ".join(word for quantity, word in _UP.items() if quantity in shown)
         down = [f"\N{LEFTWARDS ARROW} {below}"] if below else []
         up = [f"{above} \N{RIGHTWARDS ARROW}"] if above else []
         self.axes.set_ylabel("    ".join([*down, name, *up]), color=self._style.faint, fontsize=8.5)
+
+
+class _Heaps:
+    """How high bars are already, upwards and downwards."""
+
+    def __init__(self, count: int) -> None:
+        self.up, self.down = np.zeros(count), np.zeros(count)
+
+    def add(self, values: Floats) -> Floats:
+        """Put the first bars higher by these values, and return where each one begins."""
+        count = values.size
+        begins: Floats = np.where(values < 0, self.down[:count], self.up[:count])
+        self.up[:count] += np.clip(np.nan_to_num(values), 0, None)
+        self.down[:count] += np.clip(np.nan_to_num(values), None, 0)
+        return begins
 
 
 def _make_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -88,4 +88,7 @@ LOOKS = {
     Quantity.NET: Look("Grid", "Grid (up: export, down: import)", None, (0, (3, 1)), sign=-1, width=1.3),
     Quantity.DISCHARGED: Look("Discharged", "Battery discharged", PURPLE, "-", "...", filled=True),
     Quantity.CHARGED: Look("Charged", "Battery charged", PURPLE, "-", "xxxx", sign=-1, filled=True),
+    Quantity.SAVED: Look("Saved", "Saved by self-consumption", ORANGE, "-", "\\\\", filled=True),
+    Quantity.EXPORT_INCOME: Look("Export income", "Export income", PURPLE, "-", "oo", filled=True),
+    Quantity.IMPORT_COST: Look("Import cost", "Import cost", BLUE, "-", "||||", sign=-1, filled=True),
 }

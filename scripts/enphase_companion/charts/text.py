@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ..units import format_energy
-from .model import Totals
+from .model import Costs, Totals
 from .series import NET, PRODUCTION, TOTAL
 from .time_range import Span
 
+if TYPE_CHECKING:
+    from .costs import Sums
+
 #: Milliseconds; where a clock is set back there are longer ones than of 24 hours.
 _LONGEST_DAY = 30 * 3_600_000
+#: Milliseconds; months have up to 31 days.
+_LONGEST_MONTH = 32 * 24 * 3_600_000
+
+#: Less money does not show a difference.
+_LEAST_MONEY = 0.01
 
 
 def format_count(number: float, unit: str) -> str:
@@ -42,13 +51,87 @@ def tiles(totals: Totals, before: Totals | None = None) -> list[tuple[str, str]]
     ]
 
 
-def _difference(value: float, before: float | None) -> str:
+def _difference(value: float, before: float | None, least: float = 1) -> str:
     """Return " +12 %"; nothing where there was next to nothing before."""
-    if before is None or before < 1:
+    if before is None or before < least:
         return ""
     part = round(100 * (value - before) / before)
     # Beyond, it says no more than that there was little.
     return f" {part:+,} %".replace("-", "\N{MINUS SIGN}") if abs(part) < 1000 else ""
+
+
+def cost_tiles(costs: Costs, before: Costs | None = None) -> list[tuple[str, str]]:
+    """Return each sum of money that there is, with what it is, and how much more or less than `before`."""
+    names = {
+        "import_cost": "import cost",
+        "export_income": "export income",
+        "net_cost": "net cost",
+        "saved": "saved",
+    }
+    return [
+        (
+            format_money(value, costs.currency),
+            # A difference of two sums can be less than nothing, of which there is no part.
+            name
+            if key == "net_cost"
+            else f"{name}{_difference(value, getattr(before, key, None), _LEAST_MONEY)}",
+        )
+        for key, name in names.items()
+        if (value := getattr(costs, key)) is not None
+    ]
+
+
+def format_money(value: float, currency: str) -> str:
+    """Return "12.34 EUR" or "1,234 EUR"."""
+    digits = 2 if abs(value) < 999.995 else 0
+    return f"{round(value, digits) + 0.0:,.{digits}f} {currency}".replace("-", "\N{MINUS SIGN}")
+
+
+def describe_costs(costs: Costs, totals: Totals) -> list[str]:
+    """Return the energies behind sums of money, and what all would have cost; unknown ones are omitted."""
+    texts = [
+        f"{format_energy(energy)} {name}"
+        for energy, name in ((totals.imported, "imported"), (totals.exported, "exported"))
+        if energy is not None
+    ]
+    if costs.grid_only is not None:
+        texts.append(
+            f"without production and battery, the consumption would have cost "
+            f"{format_money(costs.grid_only, costs.currency)}"
+        )
+    return texts
+
+
+#: Wh, and the part of all of it, of which a note says that they have no price.
+_LEAST_UNPRICED, _PART_UNPRICED = 100.0, 0.01
+
+
+def cost_notes(sums: Sums, totals: Totals) -> list[str]:
+    """Return notes about what is not known of costs, or not exactly."""
+    notes = []
+    if sums.costs.import_cost is None:
+        notes.append("import cost is not known: the tariff has no import price for this time")
+    if sums.costs.export_income is None:
+        notes.append("export income is not known: the tariff has no export price for this time")
+    if sums.costs.import_cost is not None and sums.costs.saved is None:
+        notes.append("what self-consumption saved is not known: it needs a meter that is not there")
+    for energy, (priced, unpriced), cost, name in (
+        (totals.imported, sums.imported, sums.costs.import_cost, "import"),
+        (totals.exported, sums.exported, sums.costs.export_income, "export"),
+    ):
+        if energy is None or cost is None:
+            continue
+        least = max(_LEAST_UNPRICED, _PART_UNPRICED * energy)
+        if unpriced > least:
+            notes.append(f"{format_energy(unpriced)} of {name} have no price in the tariff and are left out")
+        if (missing := energy - priced - unpriced) > least:
+            notes.append(
+                f"{format_energy(missing)} of {name} are left out: prices change within a day, and "
+                "quarter-hours of that time are not stored"
+            )
+    if sums.has_mean_price:
+        notes.append("energy from gaps counts at the mean of the prices in the gap")
+    return notes
 
 
 def describe_totals(totals: Totals) -> list[str]:
@@ -110,8 +193,10 @@ def format_title(span: Span, zone: ZoneInfo) -> str:
 
 
 def format_bucket(span: Span, zone: ZoneInfo) -> str:
-    """Return the name of a day, "13 Sep", or a month, "Sep 2025"."""
+    """Return the name of a day, "13 Sep", a month, "Sep 2025", or a year, "2025"."""
     start = datetime.fromtimestamp(span.start / 1000, zone)
+    if span.length > _LONGEST_MONTH:
+        return f"{start.year}"
     return short_day(start) if span.length < _LONGEST_DAY else f"{_MONTHS[start.month - 1][:3]} {start.year}"
 
 

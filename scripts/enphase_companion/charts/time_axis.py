@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, Formatter, Locator
 
 from . import text
 from .model import Floats, Times, View
-from .time_range import DAY, Span, day_start
+from .time_range import DAY, HOUR, Span, day_start
 
 #: Maximum number of buckets with a label.
 _MOST_NAMES = 14
@@ -41,7 +41,7 @@ def to_axis(times: Times) -> Floats:
 
 def set_time_axis(axes: Axes, view: View) -> None:
     """Have the axis show the local time of a view, or which day or month each bar is."""
-    if view.buckets:
+    if view.buckets and view.buckets[-1].length > HOUR:
         _name_buckets(axes, view)
     else:
         axes.xaxis.set_major_locator(_LocalTicks(view.zone))

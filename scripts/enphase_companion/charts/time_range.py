@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 #: Milliseconds of 24 hours; a local day may have fewer or more.
 DAY = 86_400_000
+HOUR, QUARTER_HOUR = 3_600_000, 900_000
 
 _DAY = timedelta(days=1)
 
@@ -152,6 +153,35 @@ def split_into_months(span: Span, zone: ZoneInfo) -> list[Span]:
     return _split(
         span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1)
     )
+
+
+def split_into_years(span: Span, zone: ZoneInfo) -> list[Span]:
+    """Return the local years that a time touches."""
+    return _split(
+        span,
+        zone,
+        lambda clock: _midnight(clock).replace(month=1, day=1),
+        lambda year: year.replace(year=year.year + 1),
+    )
+
+
+def split_into_hours(span: Span, zone: ZoneInfo) -> list[Span]:
+    """Return the hours of the local clock in a time that begins and ends with a quarter-hour.
+
+    An hour that comes twice is two. One in which the clock is changed is shorter than 60 minutes.
+    """
+    edges = [span.start]
+    hour = _hour(span.start, zone)
+    for at in range(span.start, span.end, QUARTER_HOUR):
+        if (following := _hour(at, zone)) != hour:
+            edges.append(at)
+            hour = following
+    return [Span(*each) for each in pairwise([*edges, span.end])]
+
+
+def _hour(at: int, zone: ZoneInfo) -> tuple[int, timedelta | None]:
+    clock = datetime.fromtimestamp(at / 1000, zone)
+    return clock.hour, clock.utcoffset()
 
 
 def day_start(day: date, zone: ZoneInfo) -> int:

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 from ..charts.options import HEAT_MAPS, LIMITS, add_export, add_output, add_style
 from ..charts.time_range import Range, parse
 from ..config.command_line import add_settings, new_parser
-from ..config.settings import DATABASE_KEYS
+from ..config.settings import DATABASE_KEYS, GATEWAY_KEYS
 from ..runtime.main import run
 
 if TYPE_CHECKING:
+    from enphase_api.models import Tariff
+
     from ..charts.model import View
     from ..config.settings import Settings
     from ..runtime.service import Service
     from ..storage import Database
 
 NAME = "enphase-database-pyplot-meters"
-KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS)
+#: What a chart needs without the gateway's own tariff.
+_CHART_KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS, "tariff_file")
+KEYS = (*_CHART_KEYS, *(name for name in GATEWAY_KEYS if name not in _CHART_KEYS))
 
 #: Seconds between two looks at the database.
 _PAUSE = 10.0
@@ -40,11 +44,14 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --range month --compare previous", "this month over last year's"),
             (f"{NAME} --heatmap --output year.png", "a year's production: days across, hours up"),
             (f"{NAME} --panels --range month", "the energy of each panel in a month"),
+            (f"{NAME} --range month --costs", "what each day cost and saved, by the tariff"),
             (f"{NAME} --range year --export year.csv", "the numbers of a chart, for a spreadsheet"),
         ],
         notes=(
             "Click an entry of the legend to hide or show its line.\n"
             "Charts of more than ten days show the energy of each day.\n\n"
+            "Only --costs without a file tariff.json reads the gateway, for its tariff, and needs its "
+            "settings.\n\n"
             "exit status: 0 success, 1 failure, 2 usage or configuration error, 130 Ctrl-C, 143 SIGTERM"
         ),
     )
@@ -75,6 +82,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="energy of each panel on whole days, the most first, if keep_panels has stored them",
     )
+    result.add_argument(
+        "--costs",
+        action="store_true",
+        help="money instead of energy, by the tariff: what import cost, export earned and self-consumption "
+        "saved, in each hour, day, month or year",
+    )
     result.add_argument("--phases", action="store_true", help="also draw each wired phase")
     result.add_argument(
         "--follow", action="store_true", help="keep running: check for new readings every 10 seconds"
@@ -94,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.range is None:
         arguments.range = parse("year" if arguments.heatmap else "today")
+    if arguments.costs and (arguments.heatmap or arguments.phases or arguments.panels):
+        options.error("--costs cannot be combined with --heatmap, --panels or --phases")
     if arguments.heatmap and (arguments.phases or arguments.export or arguments.compare):
         options.error("--heatmap cannot be combined with --phases, --export or --compare")
     if arguments.panels and (arguments.heatmap or arguments.phases or arguments.compare):
@@ -120,7 +135,9 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..config.loader import load_settings
     from ..runtime.service import run_once
 
-    settings = load_settings(KEYS, arguments)
+    settings = load_settings(_CHART_KEYS, arguments)
+    if arguments.costs:
+        arguments.tariff = _load_tariff(settings, arguments)
     lines, style = limits(settings), STYLES[arguments.style]
     if arguments.follow:
         with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
@@ -140,6 +157,33 @@ def _draw(arguments: argparse.Namespace) -> int:
         views = [view]
         show(lambda _: views.pop() if views else None, lines, NAME, style)
     return 0
+
+
+def _load_tariff(settings: Settings, arguments: argparse.Namespace) -> tuple[Tariff, str]:
+    """Return the prices of the tariff file, or else of the gateway, and how a chart names them."""
+    from ..config.loader import load_settings
+    from ..config.tariff_file import TARIFF_FILE, read_tariff
+    from ..runtime.errors import CommandError, SettingsError
+    from ..runtime.service import run_once
+
+    file = settings.tariff_file or settings.folder / TARIFF_FILE
+    if settings.tariff_file is not None or file.exists():
+        return read_tariff(file), file.name
+    write = f"copy {TARIFF_FILE}.example to {file}, and write your prices"
+    try:
+        tariff = run_once(_ask_for_tariff(load_settings(GATEWAY_KEYS, arguments)))
+    except SettingsError as error:
+        raise SettingsError(f"--costs needs prices: {write}; or let it read the gateway's: {error}") from None
+    if tariff is None:
+        raise CommandError(f"--costs needs prices, and none were entered in the Enphase app: {write}")
+    return tariff, "the gateway's tariff"
+
+
+async def _ask_for_tariff(settings: Settings) -> Tariff | None:
+    from ..gateway.connection import open_gateway
+
+    async with open_gateway(settings) as (gateway, _):
+        return await gateway.tariff()
 
 
 async def _load_once(settings: Settings, arguments: argparse.Namespace) -> View:
@@ -184,6 +228,11 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
         from ..charts.load_inverters import load_inverters
 
         return await load_inverters(database, request, time.time())
+    if arguments.costs:
+        from ..charts.load_costs import load_costs
+
+        tariff, source = arguments.tariff
+        return await load_costs(database, request, tariff, source, time.time())
     if arguments.heatmap:
         quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)
         return await load_heat_map(database, request, time.time(), quantity)

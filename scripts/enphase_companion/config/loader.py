@@ -37,7 +37,7 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
     explicit = options.configuration or os.environ.get(CONFIGURATION_VARIABLE)
     folders = _folders(explicit)
     folder = _folder(folders)
-    contents = {file: _read_file(file) for file in (folder / name for name in CREDENTIALS_FILES)}
+    contents = {file: read_object(file) for file in (folder / name for name in CREDENTIALS_FILES)}
     for file, content in contents.items():
         _warn_of_unknown_keys(file, content)
     given, origins, files = _gather(names, options, contents)
@@ -81,7 +81,7 @@ def store(settings: Settings, name: str, value: str) -> None:
     Raises OSError if the file cannot be written, SettingsError if it has become invalid meanwhile.
     """
     file = settings.file_of(name)
-    content = {**_read_file(file), name: value}
+    content = {**read_object(file), name: value}
     write_private(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
 
@@ -191,7 +191,7 @@ def _read_credential(path: Path) -> str | None:
         raise SettingsError(f"{path}: cannot be read ({_reason(error)})") from None
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
     """Return the content of a credentials file; empty if there is none."""
     try:
         # Editors on Windows put a byte order mark first.

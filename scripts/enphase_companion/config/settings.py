@@ -306,6 +306,12 @@ class Settings:
         group=_DISPLAY,
         metavar="WATTS",
     )
+    tariff_file: Path | None = _setting(  # noqa: RUF009 - it returns a field, as for all others
+        rules.file,
+        "file with the prices for --costs (default: tariff.json in the folder of the credentials file, or "
+        "else the gateway's own tariff)",
+        metavar="FILE",
+    )
 
     @property
     def certificate_file(self) -> Path:

@@ -29,7 +29,10 @@ from .conftest import ZURICH
 from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, read_lines
 
 #: Orange and purple of Okabe and Ito's: told apart by everyone, and filled or dashed.
-FAINT_ON_WHITE = {Quantity.PRODUCTION, Quantity.BATTERY, Quantity.DISCHARGED, Quantity.CHARGED}
+FAINT_ON_WHITE = {
+    Quantity.PRODUCTION, Quantity.BATTERY, Quantity.DISCHARGED, Quantity.CHARGED,
+    Quantity.SAVED, Quantity.EXPORT_INCOME,
+}  # fmt: skip
 
 
 def draw(view: View = VIEW, **limits: float) -> Chart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from zoneinfo import ZoneInfo
@@ -16,7 +17,17 @@ from matplotlib.transforms import BboxBase
 
 from enphase_companion.charts import text
 from enphase_companion.charts.drawing import Chart, size
-from enphase_companion.charts.model import Comparison, InverterEnergies, Panel, Quantity, Totals, Track, View
+from enphase_companion.charts.load_costs import choose_buckets
+from enphase_companion.charts.model import (
+    Comparison,
+    Costs,
+    InverterEnergies,
+    Panel,
+    Quantity,
+    Totals,
+    Track,
+    View,
+)
 from enphase_companion.charts.time_range import DAY, Span, parse, split_into_days, split_into_months
 
 from .conftest import local_seconds
@@ -89,10 +100,48 @@ def _make_totals(chance: random.Random) -> Totals:
     return Totals(**{name: 10 ** chance.uniform(0, 7) for name in names if chance.random() < 0.9})
 
 
+def make_costs_view(chance: random.Random) -> View:
+    """Return a view of costs of a cent to a hundred thousand, in hours to years."""
+    zone = ZoneInfo(chance.choice(ZONES))
+    moment = local_seconds(2026, chance.choice([1, 3, 6, 10]), chance.randint(1, 28), 12)
+    span = parse(chance.choice([*RANGES, "2019-01-01..2026-12-31"])).span(zone, moment)
+    kind, split = choose_buckets(span)
+    buckets = split(span, zone)
+    starts, scale = np.array([bucket.start for bucket in buckets]), 10 ** chance.uniform(-2, 5)
+
+    def make_tracks() -> dict[Quantity, Track]:
+        return {
+            quantity: Track(starts, np.array([chance.uniform(-0.2, 1) * scale for _ in buckets]))
+            for quantity in (Quantity.SAVED, Quantity.EXPORT_INCOME, Quantity.IMPORT_COST)
+            if chance.random() < 0.9
+        }
+
+    def make_costs() -> Costs:
+        low, middle, high = (chance.uniform(-0.5, 1) * scale * len(buckets) for _ in range(3))
+        return Costs(currency="CHF", import_cost=low, export_income=middle, saved=high)
+
+    return View(
+        title=text.format_title(span, zone),
+        subtitle=f"Gateway 122300000001 · costs of each {kind} in {zone.key}",
+        span=span,
+        zone=zone,
+        panels=[Panel("", make_tracks())],
+        totals=_make_totals(chance),
+        buckets=buckets,
+        costs=make_costs(),
+        comparison=Comparison("Wednesday, 23 September 2026", make_tracks(), Totals(), make_costs())
+        if chance.random() < 0.4
+        else None,
+        notes=[NOTE] * chance.randrange(4),
+        is_now=False,
+    )
+
+
+@pytest.mark.parametrize("make", [make_view, make_costs_view])
 @pytest.mark.parametrize("seed", range(60))
-def test_no_words_are_over_others_or_outside(seed: int) -> None:
+def test_no_words_are_over_others_or_outside(make: Callable[[random.Random], View], seed: int) -> None:
     chance = random.Random(seed)
-    view = make_view(chance)
+    view = make(chance)
     figure = Figure(size(len(view.panels)))
     canvas = FigureCanvasAgg(figure)
     Chart(figure, {"peak": 4600.0, "continuous": 3800.0} if chance.random() < 0.3 else {}).draw(view)

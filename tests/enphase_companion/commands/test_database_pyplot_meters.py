@@ -175,6 +175,34 @@ def test_the_numbers_of_a_chart_are_exported_without_a_window(
 
 
 @pytest.mark.slow
+def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
+    user: CliUser, house_url: str, tmp_path: Path
+) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    arguments = ["--range", "2026-10-26", "--costs", "--export", str(tmp_path / "costs.csv")]
+    arguments += ["--output", str(tmp_path / "costs.svg")]
+    result = user.run(main, *arguments)
+    assert result.status == 2
+    assert f"--costs needs prices: copy tariff.json.example to {user.folder / 'tariff.json'}" in result.error
+    user.trust_gateway()
+    user.write_token_settings(gateway_token=user.simulator.token())
+    result = user.run(main, *arguments)
+    assert (result.status, result.err) == (0, "")
+    head, *rows = (tmp_path / "costs.csv").read_text().splitlines()
+    assert head == "time,saved_EUR,export_income_EUR,import_cost_EUR"
+    assert len(rows) == 4
+    assert "prices of the gateway's tariff" in (tmp_path / "costs.svg").read_text()
+    (user.folder / "tariff.json").write_text(
+        '{"tariff": {"currency": {"code": "CHF"}, "single_rate": {"rate": 0.32, "sell": 0.08}}}'
+    )
+    assert user.run(main, *arguments).status == 0
+    assert "import_cost_CHF" in (tmp_path / "costs.csv").read_text()
+    result = user.run(main, *arguments, "--tariff-file", "nowhere.json")
+    assert result.status == 2
+    assert "nowhere.json: no such file: copy tariff.json.example there" in result.error
+
+
+@pytest.mark.slow
 async def test_a_window_shows_the_chart_until_it_is_closed(
     drawing: Command, house_url: str, tmp_path: Path
 ) -> None:
@@ -295,6 +323,7 @@ def test_the_error_names_an_invalid_setting(
         (["--export", "day.csv", "--follow"], "--export cannot be combined with --follow"),
         (["--heatmap", "--phases"], "--heatmap cannot be combined with --phases, --export or --compare"),
         (["--panels", "--phases"], "--panels cannot be combined with --heatmap, --phases or --compare"),
+        (["--costs", "--heatmap"], "--costs cannot be combined with --heatmap, --panels or --phases"),
         (["--heatmap", "voltage"], "argument --heatmap: invalid choice: 'voltage'"),
         (["--export", "day.xlsx"], "day.xlsx: the name must end in .csv, .parquet"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),

@@ -13,10 +13,10 @@ from typing import Any, Self
 from ..json_values import integer, json_object, nested_objects, number, text
 from .storage import TARIFF
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 #: Per kWh; beyond any price in any currency.
-_HIGHEST_RATE = 100_000.0
+HIGHEST_RATE = 100_000.0
 
 _MINUTE = timedelta(minutes=1)
 
@@ -30,14 +30,6 @@ class Season:
     #: By weekday (0 is Monday): starts in minutes after midnight, ascending, and prices.
     days: Mapping[int, tuple[tuple[int, float], ...]]
 
-    def price(self, at: datetime) -> float | None:
-        """Return the price at a local time; None if the tariff does not have this weekday."""
-        periods = self.days.get(at.weekday(), ())
-        minute = at.hour * 60 + at.minute
-        # The last period of a day lasts over midnight, until the first one starts.
-        begun = [price for start, price in periods if start <= minute] or [price for _, price in periods]
-        return begun[-1] if begun else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
@@ -47,13 +39,23 @@ class Prices:
     #: Without seasons; None if unknown.
     single: float | None = None
 
+    def of_day(self, day: date) -> tuple[tuple[int, float], ...]:
+        """Return the prices of a local day, each from a minute of it, the first from 0; empty: unknown."""
+        if not self.seasons:
+            return () if self.single is None else ((0, self.single),)
+        begun = [season for season in self.seasons if season.start <= (day.month, day.day)]
+        # The last season lasts over the new year, until the first one starts.
+        periods = (begun or self.seasons)[-1].days.get(day.weekday(), ())
+        if periods and periods[0][0] > 0:
+            # The last period of a day lasts over midnight, until the first one starts.
+            return ((0, periods[-1][1]), *periods)
+        return periods
+
     def at(self, at: datetime) -> float | None:
         """Return the price at a local time; None if unknown."""
-        if not self.seasons:
-            return self.single
-        begun = [season for season in self.seasons if season.start <= (at.month, at.day)]
-        # The last season lasts over the new year, until the first one starts.
-        return (begun or self.seasons)[-1].price(at)
+        minute = at.hour * 60 + at.minute
+        begun = [price for start, price in self.of_day(at.date()) if start <= minute]
+        return begun[-1] if begun else None
 
     def __iter__(self) -> Iterator[float]:
         """Yield all prices."""
@@ -138,7 +140,7 @@ def _season(season: Mapping[str, Any]) -> Season:
     for entry in nested_objects(season, "days"):
         periods = tuple(sorted(map(_period, nested_objects(entry, "periods")), key=lambda period: period[0]))
         for name in (text(entry, "days") or "").split(","):
-            days[_WEEKDAYS.index(name.strip())] = periods
+            days[WEEKDAYS.index(name.strip())] = periods
     return Season(start=(start.month, start.day), days=days)
 
 
@@ -151,6 +153,6 @@ def _period(period: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def _rate(data: Mapping[str, Any], key: str) -> float | None:
-    rate = number(data, key, -_HIGHEST_RATE, _HIGHEST_RATE)
+    rate = number(data, key, -HIGHEST_RATE, HIGHEST_RATE)
     # Gateways convert a price to 32 bits and back: 0.32137 is 0.321370005607605.
     return None if rate is None else float(f"{rate:.6g}")

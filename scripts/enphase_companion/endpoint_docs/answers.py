@@ -17,7 +17,7 @@ from enphase_api.json_values import MAX_DEPTH, printable
 from enphase_api.models import Info
 
 from ..runtime.errors import CommandError
-from .catalogue import Endpoint, file_name
+from .catalogue import Endpoint
 
 _INFO = "info"
 #: The file in a recording with the outcome of each request; names that begin so are no answers.
@@ -121,7 +121,7 @@ def _check_size(tree: Any) -> None:
 def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recording, list[str]]:
     """Return the recorded answers in a folder, and the names of files that match no endpoint.
 
-    Each file is named after its request by `file_name`. For a missing or empty file, the notes have the
+    Each file is named after its request, or an alias of it. For a missing or empty file, the notes have the
     outcome; without notes, the gateway does not have the endpoint. Raises CommandError if the folder is
     missing or a file is unreadable or invalid.
     """
@@ -132,10 +132,11 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
     recording = Recording(_firmware(folder))
     for endpoint in endpoints:
         for request in endpoint.requests:
-            name = file_name(request)
-            body = _body(folder / name) if name in names else b""
-            names.discard(name)
-            if not body.strip():
+            found = [name for name in endpoint.file_names(request) if name in names]
+            bodies = {name: body for name in found if (body := _body(folder / name)).strip()}
+            names.difference_update(found)
+            name, body = next(iter(bodies.items()), ("", b""))
+            if not name:
                 # What its notes do not name was not requested.
                 outcome = Outcome.MISSING if outcomes is None else outcomes.get(request)
                 if outcome is not None:

@@ -105,10 +105,15 @@ class Endpoint:
         """Name of its page, without suffix."""
         return file_name(self.path)
 
+    def file_names(self, request: str) -> tuple[str, ...]:
+        """Return the names that a file with the answer to one of its requests may have, its own first."""
+        query = request.removeprefix(self.path)
+        return tuple(file_name(f"{path}{query}") for path in (self.path, *self.aliases))
+
 
 def file_name(request: str) -> str:
     """Return the file name of a request: production.json_details_1 for /production.json?details=1."""
-    return request.strip("/").translate(str.maketrans({**dict.fromkeys("/?=&", "_"), "{": "", "}": ""}))
+    return request.strip("/").translate(str.maketrans("/?=&", "____", "{}"))
 
 
 def find_field(fields: Mapping[str, Field], name: str) -> Field:

@@ -82,6 +82,16 @@ def test_the_option_has_its_earlier_name_too(run: Run, home_folder: Path) -> Non
     assert run("--recording", "answers")[0] == 0
 
 
+def test_an_answer_may_be_named_after_an_alias(run: Run, home_folder: Path) -> None:
+    (home_folder / "answers").mkdir()
+    (home_folder / "answers" / "home").write_text('{"db_size": "8 MB"}')
+    (home_folder / "answers" / "home.json").write_text("")
+    status, out, err = run("--from", "answers", "--format", "markdown", "--output", "pages")
+    assert (status, err) == (0, "")
+    assert "1 answered" in out
+    assert "## Example" in (home_folder / "pages" / "home.json.md").read_text()
+
+
 def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
     for number, more in enumerate(("", ', "only_here": 1')):
         folder = home_folder / str(number)

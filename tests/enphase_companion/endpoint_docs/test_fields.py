@@ -1,12 +1,14 @@
-"""Every field of the recorded answers is in the catalogue, with its type and, where it measures, a unit.
+"""Every field of the recorded and simulated answers is in the catalogue, with type and unit.
 
-The recordings are in the folder that ENPHASE_RECORDINGS names.
+The recordings are in the folders that ENPHASE_RECORDINGS names.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -15,9 +17,14 @@ import pytest
 from enphase_companion.endpoint_docs.answers import Outcome, load_recording
 from enphase_companion.endpoint_docs.catalogue import ANY_NAME, Endpoint, find_field, load_catalogue
 from enphase_companion.endpoint_docs.schema import FieldSchema, ObjectSchema, infer_schema
+from enphase_companion.simulator.answers import SimulatedAnswers
+from enphase_companion.simulator.house import Clock, House
+from enphase_companion.simulator.profiles import find
+
+from ...houses import JUNE
 
 #: Read at import, as tests run without variables named ENPHASE_*.
-FOLDER = os.environ.get("ENPHASE_RECORDINGS")
+FOLDERS = [Path(each) for each in os.environ.get("ENPHASE_RECORDINGS", "").split(os.pathsep) if each]
 ALL = load_catalogue()
 
 #: Words of the names of numbers with a unit.
@@ -33,10 +40,10 @@ WITHOUT_UNIT = {"pwrFactor", "override_chg_dischg_rate", "slew_rate"}
 @cache
 def recorded_schemas() -> dict[str, dict[str, ObjectSchema]]:
     """Return the schema of the recorded answers by path."""
-    if FOLDER is None:
+    if not FOLDERS:
         pytest.skip("ENPHASE_RECORDINGS names no folder")
     answers: dict[str, list[object]] = {}
-    for folder in sorted(Path(FOLDER).iterdir()):
+    for folder in sorted(each for parent in FOLDERS for each in parent.iterdir()):
         if folder.is_dir():
             recording, others = load_recording(folder, ALL)
             assert others == [], "an answer without an entry in the catalogue"
@@ -59,17 +66,38 @@ def find_mismatch(field: FieldSchema, types: str) -> set[str]:
     return field.types - allowed
 
 
-@pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)
-def test_recorded_fields_have_their_type(endpoint: Endpoint) -> None:
-    missing, mistyped = [], []
-    for path, recorded in recorded_schemas().get(endpoint.path, {}).items():
-        for name, field in recorded.fields.items():
+def find_differences(endpoint: Endpoint, objects: Mapping[str, ObjectSchema]) -> list[str]:
+    """Return the fields that the catalogue does not have, or with another type."""
+    differences = []
+    for path, found in objects.items():
+        for name, field in found.fields.items():
             about, where = find_field(endpoint.fields.get(path, {}), name), f"{path}.{name}"
             if not about.type:
-                missing.append(where)
+                differences.append(f"{where} is missing")
             elif find_mismatch(field, about.type):
-                mistyped.append(f"{where}: {field.type}, not {about.type}")
-    assert (missing, mistyped) == ([], [])
+                differences.append(f"{where} is {field.type}, not {about.type}")
+    return differences
+
+
+@pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)
+def test_recorded_fields_have_their_type(endpoint: Endpoint) -> None:
+    assert find_differences(endpoint, recorded_schemas().get(endpoint.path, {})) == []
+
+
+@pytest.mark.parametrize("profile", ["cloud-controlled", "generator", "meter-collar", "many-meters"])
+def test_simulated_fields_have_their_type(profile: str) -> None:
+    """The simulator also has what no recording has: the live status, the scheduler, the generator."""
+    start, compared = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp(), set()
+    clock = Clock(1, start)
+    answers = SimulatedAnswers(House(find(profile), 1, start, 0, day=JUNE), clock, "122300000001")
+    for endpoint in ALL:
+        for request in endpoint.requests if endpoint.format == "json" else ():
+            path, _, query = request.partition("?")
+            answer = answers.get(path, query)
+            if answer is not None:
+                assert find_differences(endpoint, infer_schema([answer])) == [], request
+                compared.add(path)
+    assert {"/home.json", "/ivp/livedata/status", "/ivp/sc/sched", "/ivp/sc/status"} <= compared
 
 
 @pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)

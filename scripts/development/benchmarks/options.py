@@ -39,6 +39,11 @@ BENCHMARKS = {
         "newest",
         ("render", "update"),
     ),
+    "hat": Benchmark(
+        "frames of the Unicorn HAT HD beside ones drawn LED by LED, and the script for a minute",
+        "scripts-3.14",
+        ("frame", "minute"),
+    ),
     "pipeline": Benchmark(
         "readings through broker and database, beside programs written by hand (private servers)",
         "scripts-3.14",

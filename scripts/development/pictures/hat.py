@@ -16,25 +16,27 @@ from enphase_companion.simulator.profiles import PROFILES
 from .house import START, ZONE
 from .house_readings import build_messages
 
-#: Seconds between two readings, and hours after midnight of the first and the last one.
-_STEP, _FIRST, _LAST = 60, -0.1, 15.0
-_HOURS_FROM_MIDNIGHT = 11.0
+#: Seconds between two readings, and from midnight to the first and the last one.
+_STEP, _FIRST, _LAST = 300, -600, 15 * 3_600
+
+#: Hours from midnight to START.
+_START = 11
 
 #: Panels, and the number of one that is silent.
 _PANELS, _SILENT = 20, 8
 
 
-def draw_scenes(file: Path, *scenes: str, hour: float = _LAST) -> None:
-    """Record these scenes at an hour of the day that the pictures show."""
+def draw_scenes(file: Path, *scenes: str) -> None:
+    """Record these scenes in the afternoon of the day that the pictures show."""
     profile = replace(PROFILES["three-phase"], inverters=_PANELS)
-    house = House(profile, 1, START, _HOURS_FROM_MIDNIGHT)
-    midnight = START - _HOURS_FROM_MIDNIGHT * 3_600
-    at = midnight + hour * 3_600
+    house = House(profile, 1, START, float(_START))
+    midnight = START - _START * 3_600
+    at = midnight + _LAST
     capacity = sum(inverter.peak for inverter in house.inverters)
     state = DisplayState(lambda: None, capacity=capacity, clock=lambda: at, zone=ZoneInfo(ZONE))
-    for message in build_messages(house, range(int(midnight + _FIRST * 3_600), int(at) + 1, _STEP)):
+    for message in build_messages(house, range(midnight + _FIRST, at + 1, _STEP)):
         state.take_message(message)
-    state.take_message(_build_reports(house, int(at)))
+    state.take_message(_build_reports(house, at))
     display = Animation(file, 1.0, 0)
     for frame, seconds in render_round(state, FRAME, scenes):
         display.show(frame, seconds)

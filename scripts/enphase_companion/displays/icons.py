@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,9 +39,12 @@ class Weather(StrEnum):
     WIND = "wind"
 
 
+@lru_cache(maxsize=128)
 def icon(weather: Weather, seconds: float) -> Frame:
-    """Draw the weather at this number of seconds of its animation."""
-    return _DRAW[weather](seconds % PERIOD / PERIOD)
+    """Draw the weather at this number of seconds of its animation; the frames of a round are kept."""
+    frame = _DRAW[weather](seconds % PERIOD / PERIOD)
+    frame.flags.writeable = False
+    return frame
 
 
 def warning(seconds: float) -> Frame:

@@ -13,6 +13,7 @@ from ..runtime.errors import CommandError
 from ..runtime.service import Service
 from .display import Display, open_display
 from .forecast import Forecast
+from .frames import Frame
 from .playlist import render_round
 from .state import DisplayState
 
@@ -62,7 +63,7 @@ class Player:
                 await self._wait(lambda: self._state.weather is not None or not wants_weather, _WEATHER)
             while True:
                 await self._round(thread)
-                await self._call(thread, self._display.end_of_round)
+                await self._service.unless_stopped(_in_thread(thread, self._display.end_of_round))
                 if self._display.is_animation:
                     break
         finally:
@@ -77,15 +78,16 @@ class Player:
         self._display.brightness = self._by_night if self._state.is_night else self._by_day
         for frame, seconds in render_round(self._state, self._step, self._scenes):
             self._service.alive(self._status())
-            await self._call(thread, self._display.show, frame, seconds)
+            # A late frame does not speed up the next ones.
+            due = max(due + seconds, time.monotonic())
+            await self._service.unless_stopped(self._show(thread, frame, seconds, due))
             self._service.ready()
-            if not self._display.is_animation:
-                # A late frame does not speed up the next ones.
-                due = max(due + seconds, time.monotonic())
-                await self._service.sleep(due - time.monotonic())
 
-    async def _call(self, thread: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
-        await self._service.unless_stopped(_in_thread(thread, work, *arguments))
+    async def _show(self, thread: ThreadPoolExecutor, frame: Frame, seconds: float, due: float) -> None:
+        """Show a frame until `due`, or in an animation for `seconds` without a wait."""
+        await _in_thread(thread, self._display.show, frame, seconds)
+        if not self._display.is_animation:
+            await asyncio.sleep(due - time.monotonic())
 
     async def _wait(self, condition: Callable[[], bool], longest: float) -> None:
         end = time.monotonic() + longest

@@ -15,7 +15,8 @@ from enphase_api.json_values import is_serial_number
 
 from ..message import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError
-from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
+from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Energy, Point
+from ..storage.readable import ReadableDatabase
 from . import text
 from .heat_map import fold
 from .local_clock import shift_days
@@ -66,7 +67,7 @@ class Request:
     comparison: bool = False
 
 
-async def load(database: Database, request: Request, now: float) -> View:
+async def load(database: ReadableDatabase, request: Request, now: float) -> View:
     """Return the view of what was read until `now` (epoch seconds).
 
     Raises CommandError where there is nothing to choose from, StorageError as the database does.
@@ -115,7 +116,7 @@ async def load(database: Database, request: Request, now: float) -> View:
     )
 
 
-async def load_heat_map(database: Database, request: Request, now: float, quantity: Quantity) -> View:
+async def load_heat_map(database: ReadableDatabase, request: Request, now: float, quantity: Quantity) -> View:
     """Return the view of one quantity by day and time of day; otherwise as `load`."""
     gateway = await select_gateway(database, request.gateway)
     zone = await database.time_zone()
@@ -142,7 +143,7 @@ async def load_heat_map(database: Database, request: Request, now: float, quanti
 
 
 async def _compare(
-    database: Database,
+    database: ReadableDatabase,
     gateway: str,
     span: Span,
     width: int,
@@ -185,7 +186,7 @@ def _panel(
 
 
 async def _phases(
-    database: Database,
+    database: ReadableDatabase,
     gateway: str,
     span: Span,
     width: int,
@@ -206,7 +207,7 @@ async def _phases(
     ]
 
 
-async def _energies(database: Database, gateway: str, span: Span, phase: int) -> Mapping[str, Energy]:
+async def _energies(database: ReadableDatabase, gateway: str, span: Span, phase: int) -> Mapping[str, Energy]:
     return await database.energies(gateway, span.start, span.end, phase)
 
 
@@ -216,7 +217,7 @@ def get_counters(energy: Energy) -> Counted:
 
 
 async def load_energy_by_phase(
-    database: Database, gateway: str, span: Span, energies: Mapping[str, Energy]
+    database: ReadableDatabase, gateway: str, span: Span, energies: Mapping[str, Energy]
 ) -> list[str]:
     """Return a note if the gateway counts import and export by phase."""
     if NET not in energies:
@@ -227,7 +228,13 @@ async def load_energy_by_phase(
 
 
 async def first_reading_notes(
-    database: Database, gateway: str, gaps: Sequence[Span], span: Span, zone: ZoneInfo, *, is_day: bool
+    database: ReadableDatabase,
+    gateway: str,
+    gaps: Sequence[Span],
+    span: Span,
+    zone: ZoneInfo,
+    *,
+    is_day: bool,
 ) -> list[str]:
     """Return a note of when readings begin, where that is in this time."""
     if not gaps or gaps[0].start != span.start:
@@ -240,7 +247,7 @@ async def first_reading_notes(
     )
 
 
-async def select_gateway(database: Database, wanted: str | None) -> str:
+async def select_gateway(database: ReadableDatabase, wanted: str | None) -> str:
     """Return the gateway whose readings are shown.
 
     Raises CommandError without readings of any, SettingsError if none or another one is wanted of several.
@@ -286,7 +293,7 @@ def _width(span: Span, dots: int) -> int:
 
 
 async def load_series(
-    database: Database,
+    database: ReadableDatabase,
     gateway: str,
     span: Span,
     width: int,

@@ -12,7 +12,8 @@ from enphase_api.models import Tariff
 
 from ..message import WHOLE
 from ..runtime.errors import CommandError
-from ..storage import Database, Point
+from ..storage import Point
+from ..storage.readable import ReadableDatabase
 from . import text
 from .costs import Sums, add_costs, add_up, changes_within_a_day, count_slots
 from .load import (
@@ -47,14 +48,16 @@ _LONGEST_HOURS, _LONGEST_DAYS, _LONGEST_MONTHS = 50 * HOUR, 100 * DAY, 3 * 366 *
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    database: Database
+    database: ReadableDatabase
     gateway: str
     zone: ZoneInfo
     metering: Metering
     tariff: Tariff
 
 
-async def load_costs(database: Database, request: Request, tariff: Tariff, source: str, now: float) -> View:
+async def load_costs(
+    database: ReadableDatabase, request: Request, tariff: Tariff, source: str, now: float
+) -> View:
     """Return the view of what energy cost by a tariff from `source`, until `now` (epoch seconds).
 
     Times are rounded to whole quarter-hours. Raises CommandError where no meter counts import and export, and

@@ -17,10 +17,12 @@ from ..runtime.main import run
 if TYPE_CHECKING:
     from enphase_api.models import Tariff
 
+    from ..charts.load import Request
     from ..charts.model import View
     from ..config.settings import Settings
     from ..runtime.service import Service
     from ..storage import Database
+    from ..storage.readable import ReadableDatabase
 
 NAME = "enphase-database-pyplot-meters"
 #: What a chart needs without the gateway's own tariff.
@@ -187,6 +189,16 @@ async def _ask_for_tariff(settings: Settings) -> Tariff | None:
 
 
 async def _load_once(settings: Settings, arguments: argparse.Namespace) -> View:
+    """Load one view; of a file without SQLAlchemy, which takes as long to import as all the rest."""
+    import sqlite3
+    from contextlib import suppress
+
+    from ..storage.sqlite_file import SqliteFile, find_file
+
+    if not arguments.panels and (file := find_file(settings)) is not None:
+        # What goes wrong here goes wrong again below, which retries it, or says why.
+        with suppress(sqlite3.Error), SqliteFile(file) as readings:
+            return await _load_meters(readings, settings, arguments)
     async with _database(settings) as database:
         return await _load(database, settings, arguments)
 
@@ -211,23 +223,22 @@ async def _follow(
 
 
 async def _load(database: Database, settings: Settings, arguments: argparse.Namespace) -> View:
-    import time
-
-    from ..charts.drawing import DOTS_WIDE
-    from ..charts.load import Request, load, load_heat_map
-    from ..charts.model import Quantity
-
-    request = Request(
-        arguments.range,
-        settings.gateway_serial_number,
-        arguments.phases,
-        DOTS_WIDE,
-        comparison=arguments.compare is not None,
-    )
     if arguments.panels:
+        import time
+
         from ..charts.load_inverters import load_inverters
 
-        return await load_inverters(database, request, time.time())
+        return await load_inverters(database, _request(settings, arguments), time.time())
+    return await _load_meters(database, settings, arguments)
+
+
+async def _load_meters(database: ReadableDatabase, settings: Settings, arguments: argparse.Namespace) -> View:
+    import time
+
+    from ..charts.load import load, load_heat_map
+    from ..charts.model import Quantity
+
+    request = _request(settings, arguments)
     if arguments.costs:
         from ..charts.load_costs import load_costs
 
@@ -237,6 +248,19 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
         quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)
         return await load_heat_map(database, request, time.time(), quantity)
     return await load(database, request, time.time())
+
+
+def _request(settings: Settings, arguments: argparse.Namespace) -> Request:
+    from ..charts.drawing import DOTS_WIDE
+    from ..charts.load import Request
+
+    return Request(
+        arguments.range,
+        settings.gateway_serial_number,
+        arguments.phases,
+        DOTS_WIDE,
+        comparison=arguments.compare is not None,
+    )
 
 
 def _database(settings: Settings) -> Database:

@@ -12,8 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from ..config.rules import SPELLING, is_clear, is_this_machine, zone_of
 from ..config.settings import Settings
 from ..runtime.errors import SettingsError
-
-DEFAULT = "sqlite+aiosqlite:///enphase.db"
+from .sqlite_file import DEFAULT
 
 _MYSQL = "mysql+aiomysql"
 _DRIVERS = {

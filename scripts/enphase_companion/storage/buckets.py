@@ -19,6 +19,10 @@ HOUR = 60 * MINUTE
 #: The width of a day in charts. The shortest local day has 23 hours, in rare places less.
 DAY = 24 * HOUR
 
+#: Further readings of one time that are stored, each a millisecond after the one before. A gateway's times
+#: have whole seconds; it measures one again when its clock is set back.
+MAX_OTHERS = 5
+
 
 class Resolution(IntEnum):
     """From single readings to days; the numbers are stored in the database."""

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.rules import system_zone
-from ..message import WHOLE, Message
+from ..message import Message
 from . import inverters as inverter_storage
 from . import maintenance, partitions, rollup, schema
 from .address import parse_url
-from .buckets import SECOND, Resolution, resolution_for
+from .buckets import SECOND, Resolution
 from .engine import TIMEOUT, Transactions
 from .errors import StorageError
 from .import_enphase_api import import_readings
 from .import_hours import ImportedSeries, import_series
 from .inverters import InverterHistory
 from .maintenance import Progress
-from .reader import Energy, Point, Reader, build_points, energy_between
+from .readable import ReadableDatabase
+from .reader import Query
 from .statements import (
-    find_first_reading,
-    get_battery_flags,
-    get_calendar,
     get_time_zone,
     set_initial_time_zone,
 )
 from .status import Status, get_status
 from .tables import gateways, inverters, measurements
 from .writer import IdTable, Refused, Writer
+
+T = TypeVar("T")
 
 #: Twice the largest fleet in the benchmarks.
 MAX_GATEWAYS = 2_000
@@ -46,7 +46,7 @@ MAX_MEASUREMENTS = 100
 MAX_INVERTERS = 100_000
 
 
-class Database:
+class Database(ReadableDatabase):
     """A database in SQLite, MariaDB or MySQL; an asynchronous context manager.
 
     Times are milliseconds since the epoch. Every method raises StorageError, and its subclass
@@ -81,6 +81,17 @@ class Database:
     async def __aenter__(self) -> Self:
         """Connect on first use."""
         return self
+
+    async def read(self, work: Callable[[Query], Awaitable[T]]) -> T:
+        """Run `work` in a transaction that only reads, and return its result."""
+
+        async def with_connection(connection: AsyncConnection) -> T:
+            async def query(statement: str, **values: int) -> Sequence[Sequence[Any]]:
+                return (await connection.execute(text(statement), values)).all()
+
+            return await work(query)
+
+        return await self._transactions.read(with_connection)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,62 +135,6 @@ class Database:
         """
         return await rollup.roll_up(self._transactions, _now() if now is None else now)
 
-    async def gateways(self) -> list[str]:
-        """Return the serial numbers of all gateways."""
-        return sorted(await self._gateway_ids.refresh())
-
-    async def first_reading(self, gateway: str) -> int | None:
-        """Return the time of a gateway's first reading, or of the first one in rollups; None without any."""
-        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
-        measurement_ids = (await self._measurement_ids.refresh()).values()
-        if gateway_id is None:
-            return None
-        return await self._transactions.read(
-            partial(find_first_reading, gateway=gateway_id, measurements=measurement_ids)
-        )
-
-    async def has_unmetered_batteries(self, gateway: str) -> bool | None:
-        """Return whether a gateway has batteries without a meter, as last reported; None if it never was."""
-        return (await self._transactions.read(get_battery_flags)).get(gateway)
-
-    async def energies(self, gateway: str, start: int, end: int, phase: int = WHOLE) -> Mapping[str, Energy]:
-        """Return the energy in [start, end), by measurement; measurements without any are left out."""
-        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
-        ids = await self._measurement_ids.refresh()
-        if gateway_id is None:
-            return {}
-
-        async def work(connection: AsyncConnection) -> Mapping[str, Energy]:
-            reader = Reader(connection, await get_calendar(connection), gateway_id, ids.values(), phase)
-            around = await reader.read_with_neighbours(Resolution.DAY, start, end)
-            found = {name: energy_between(around[each], start, end) for name, each in ids.items()}
-            return {name: energy for name, energy in found.items() if energy.is_known}
-
-        return await self._transactions.read(work)
-
-    async def series(
-        self, gateway: str, measurement: str, start: int, end: int, width: int, phase: int = WHOLE
-    ) -> list[Point]:
-        """Return power and energy over time, in the longest buckets that are not longer than `width`.
-
-        Buckets are whole minutes, quarter-hours or local days, so that the first may start before `start` and
-        the last end after `end`; below a minute, single readings. Buckets in a gap are left out.
-        """
-        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
-        measurement_id = (await self._measurement_ids.refresh()).get(measurement)
-        if gateway_id is None or measurement_id is None:
-            return []
-        resolution = resolution_for(width)
-
-        async def work(connection: AsyncConnection) -> list[Point]:
-            calendar = await get_calendar(connection)
-            first, last = calendar.start(resolution, start), calendar.ceiling(resolution, end)
-            reader = Reader(connection, calendar, gateway_id, [measurement_id], phase)
-            around = await reader.read_with_neighbours(resolution, first, last)
-            return build_points(calendar, resolution, around[measurement_id], first, last)
-
-        return await self._transactions.read(work)
-
     async def inverters(self, gateway: str, start: int, end: int) -> list[InverterHistory]:
         """Return what each microinverter produced on the local days that start in [start, end).
 
@@ -195,10 +150,6 @@ class Database:
     async def status(self) -> Status:
         """Return the contents of the database."""
         return await self._transactions.read(get_status)
-
-    async def time_zone(self) -> ZoneInfo:
-        """Return the time zone of the database's days."""
-        return (await self._transactions.read(get_calendar)).zone
 
     async def import_enphase_api(self, source: URL | None, gateway: str, progress: Progress) -> int:
         """Import what Enphase-API's scripts stored in `source` (None: in the same database).

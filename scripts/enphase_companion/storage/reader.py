@@ -1,16 +1,17 @@
 """Read a range of time, as series and energies: from the longest buckets that fit, else from shorter ones."""
 
+# ruff: noqa: S608 - names of tables and columns are constants, and the ids of measurements are numbers
+
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import median
+from typing import Any, Protocol
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from ..message import PHASES, WHOLE
 from .buckets import DAY, MINUTE, QUARTER_HOUR, Bucket, BucketRange, Calendar, Resolution, cover
 from .counter_segments import GLITCH, count_energy
 from .summary import (
@@ -23,7 +24,22 @@ from .summary import (
     from_row,
     summarize_reading,
 )
-from .tables import pending_rollups, readings, rollups
+
+#: The tables of rollups, as `tables.rollups` has them: without SQLAlchemy, a chart is there much earlier.
+_ROLLUPS = {
+    Resolution.MINUTE: "minutes",
+    Resolution.QUARTER_HOUR: "quarter_hours",
+    Resolution.DAY: "days",
+}
+
+_COLUMNS = ", ".join(COLUMNS)
+
+
+class Query(Protocol):
+    """Runs a SELECT with values for its names, such as `:start`."""
+
+    def __call__(self, statement: str, **values: int) -> Awaitable[Sequence[Sequence[Any]]]:
+        """Return the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +174,17 @@ class Reader:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        query: Query,
         calendar: Calendar,
         gateway: int,
         measurements: Collection[int],
         phase: int,
     ) -> None:
-        self._connection = connection
+        self._query = query
         self._calendar = calendar
-        self._gateway = gateway
         self._measurements = measurements
-        self._phase = phase
+        #: Of all statements but one.
+        self._of_meters = {"gateway": gateway, "phase": phase}
 
     async def read(self, resolution: Resolution, start: int, end: int) -> Summaries:
         """Return the summaries in [start, end), no longer than the buckets of `resolution`."""
@@ -194,56 +210,45 @@ class Reader:
 
     async def _find_stale(self, start: int, end: int) -> list[Bucket]:
         # From the start of the day: a day that is pending may start before the range.
-        found = await self._connection.execute(
-            select(pending_rollups.c.resolution, pending_rollups.c.bucket_start).where(
-                pending_rollups.c.resolution.in_(list(rollups)),
-                pending_rollups.c.bucket_start >= self._calendar.start(Resolution.DAY, start),
-                pending_rollups.c.bucket_start < end,
-                pending_rollups.c.gateway_id == self._gateway,
-            )
+        found = await self._query(
+            "SELECT resolution, bucket_start FROM pending_rollups WHERE resolution IN (1, 2, 3) "
+            "AND bucket_start >= :start AND bucket_start < :end AND gateway_id = :gateway",
+            start=self._calendar.start(Resolution.DAY, start),
+            end=end,
+            gateway=self._of_meters["gateway"],
         )
         return [Bucket(Resolution(resolution), bucket) for resolution, bucket in found]
 
     async def _read_readings(self, part: BucketRange) -> list[tuple[int, Summary]]:
-        columns = readings.c
-        found = await self._connection.execute(
-            select(
-                columns.measurement_id,
-                columns.measured_at,
-                columns.active_power,
-                columns.energy_delivered,
-                columns.energy_received,
-            )
-            .where(
-                columns.gateway_id == self._gateway,
-                columns.measured_at >= part.start,
-                columns.measured_at < part.end,
-                columns.measurement_id.in_(self._measurements),
-                columns.phase == self._phase,
-            )
-            .order_by(columns.measured_at)
+        found = await self._query(
+            "SELECT measurement_id, measured_at, active_power, energy_delivered, energy_received "
+            "FROM readings WHERE gateway_id = :gateway AND measured_at >= :start AND measured_at < :end "
+            f"AND measurement_id IN {self._in()} AND phase = :phase ORDER BY measured_at",
+            start=part.start,
+            end=part.end,
+            **self._of_meters,
         )
         return [(measurement, summarize_reading(*values)) for measurement, *values in found]
 
     async def _read_rollup(self, part: BucketRange) -> list[tuple[int, Summary]]:
-        columns = rollups[part.resolution].c
-        found = await self._connection.execute(
-            select(columns.measurement_id, *(columns[name] for name in COLUMNS))
-            .where(
-                columns.gateway_id == self._gateway,
-                columns.measurement_id.in_(self._measurements),
-                columns.phase == self._phase,
-                columns.bucket_start >= part.start,
-                columns.bucket_start < part.end,
-            )
-            .order_by(columns.measurement_id, columns.bucket_start)
+        found = await self._query(
+            f"SELECT measurement_id, {_COLUMNS} FROM {_ROLLUPS[part.resolution]} "
+            f"WHERE gateway_id = :gateway AND measurement_id IN {self._in()} AND phase = :phase "
+            "AND bucket_start >= :start AND bucket_start < :end ORDER BY measurement_id, bucket_start",
+            start=part.start,
+            end=part.end,
+            **self._of_meters,
         )
         return [(measurement, from_row(values)) for measurement, *values in found]
+
+    def _in(self) -> str:
+        # Of a database without measurements: no row has the id 0.
+        return f"({', '.join(str(int(each)) for each in self._measurements) or 0})"
 
     async def _find_last_before(self, measurement: int, start: int) -> list[Summary]:
         found = [
             summary
-            for resolution in rollups
+            for resolution in _ROLLUPS
             for summary in await self._find_nearest(
                 measurement, resolution, self._calendar.start(resolution, start), last=True
             )
@@ -253,7 +258,7 @@ class Reader:
     async def _find_first_after(self, measurement: int, end: int) -> list[Summary]:
         found = [
             summary
-            for resolution in rollups
+            for resolution in _ROLLUPS
             for summary in await self._find_nearest(
                 measurement, resolution, self._calendar.ceiling(resolution, end), last=False
             )
@@ -263,16 +268,34 @@ class Reader:
     async def _find_nearest(
         self, measurement: int, resolution: Resolution, edge: int, *, last: bool
     ) -> list[Summary]:
-        columns = rollups[resolution].c
-        found = await self._connection.execute(
-            select(*(columns[name] for name in COLUMNS))
-            .where(
-                columns.gateway_id == self._gateway,
-                columns.measurement_id == measurement,
-                columns.phase == self._phase,
-                columns.bucket_start < edge if last else columns.bucket_start >= edge,
-            )
-            .order_by(columns.bucket_start.desc() if last else columns.bucket_start)
-            .limit(1)
+        beyond, order = ("<", "DESC") if last else (">=", "ASC")
+        found = await self._query(
+            f"SELECT {_COLUMNS} FROM {_ROLLUPS[resolution]} WHERE gateway_id = :gateway "
+            "AND measurement_id = :measurement AND phase = :phase "
+            f"AND bucket_start {beyond} :edge ORDER BY bucket_start {order} LIMIT 1",
+            measurement=measurement,
+            edge=edge,
+            **self._of_meters,
         )
         return [from_row(values) for values in found]
+
+
+async def find_first_reading(query: Query, gateway: int, measurements: Collection[int]) -> int | None:
+    """Return the time of the oldest reading that is stored or part of a rollup; None without any."""
+    found = [
+        *await query("SELECT MIN(measured_at) FROM readings WHERE gateway_id = :gateway", gateway=gateway),
+        *[
+            row
+            for table in _ROLLUPS.values()
+            for measurement in measurements
+            for phase in range(WHOLE, PHASES + 1)
+            for row in await query(
+                f"SELECT first_measured_at FROM {table} WHERE gateway_id = :gateway "
+                "AND measurement_id = :measurement AND phase = :phase ORDER BY bucket_start LIMIT 1",
+                gateway=gateway,
+                measurement=measurement,
+                phase=phase,
+            )
+        ],
+    ]
+    return min((row[0] for row in found if row[0] is not None), default=None)

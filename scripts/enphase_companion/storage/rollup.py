@@ -28,12 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .buckets import HOUR, MINUTE, SECOND, Calendar, Resolution
+from .buckets import HOUR, MAX_OTHERS, MINUTE, SECOND, Calendar, Resolution
 from .counter_segments import largest_rise
 from .engine import Transactions
 from .statements import acquire_lock, get_calendar, insert_if_absent, upsert, upsert_rollup
 from .summary import COLUMNS, fold, from_row, summarize_reading, to_row
-from .tables import ALL_PHASES, MAX_OTHERS, measurements, pending_rollups, readings, rollups
+from .tables import ALL_PHASES, measurements, pending_rollups, readings, rollups
 
 #: A bucket is rolled up this long after its end, when its readings have normally been written.
 GRACE = 3 * SECOND

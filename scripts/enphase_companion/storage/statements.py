@@ -247,27 +247,6 @@ async def find_rollup_range(
     return (min(first for first, _ in ranges), max(last for _, last in ranges)) if ranges else None
 
 
-async def find_first_reading(
-    connection: AsyncConnection, gateway: int, measurements: Collection[int]
-) -> int | None:
-    """Return the time of the oldest reading that is stored or part of a rollup; None without any."""
-    stored = await find_reading_range(connection, gateway)
-    found = [] if stored is None else [stored[0]]
-    for resolution in rollups:
-        columns = rollups[resolution].c
-        if (buckets := await find_rollup_range(connection, resolution, gateway, measurements)) is not None:
-            first = await connection.scalar(
-                select(func.min(columns.first_measured_at)).where(
-                    columns.gateway_id == gateway,
-                    columns.measurement_id.in_(measurements),
-                    columns.phase.in_(ALL_PHASES),
-                    columns.bucket_start == buckets[0],
-                )
-            )
-            found.append(first if first is not None else buckets[0])
-    return min(found, default=None)
-
-
 async def _find_range(
     connection: AsyncConnection, column: Column[int], *where: ColumnElement[bool]
 ) -> tuple[int, int] | None:

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .buckets import HOUR, SECOND
+from .buckets import HOUR, MAX_OTHERS, SECOND
 from .counter_segments import GAP, CounterSegment, join_segments, remove_glitches, split_range
-from .tables import MAX_OTHERS
 
 #: Columns of a rollup that make up a summary, in the order of `to_row` and `from_row`.
 COLUMNS = (

@@ -36,10 +36,6 @@ _NAME = String(MAX_TEXT).with_variant(
     mysql.VARCHAR(MAX_TEXT, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 
-#: Further readings of one time that are stored, each a millisecond after the one before. A gateway's times
-#: have whole seconds; it measures one again when its clock is set back.
-MAX_OTHERS = 5
-
 _TIME = "ms since 1970-01-01 00:00 UTC"
 _BUCKET = f"start of the bucket, {_TIME}"
 

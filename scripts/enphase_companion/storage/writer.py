@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
 from . import inverters
-from .buckets import DAY, MINUTE, SECOND, Resolution
+from .buckets import DAY, MAX_OTHERS, MINUTE, SECOND, Resolution
 from .engine import Transactions
 from .errors import UnavailableError, UnstorableError
 from .statements import get_battery_flags, insert_if_absent, insert_or_keep
-from .tables import MAX_OTHERS, gateways, pending_rollups, readings
+from .tables import gateways, pending_rollups, readings
 
 #: Seconds after which a cache is refreshed: another program, or the owner, may have changed the table.
 _REFRESH_INTERVAL = 60.0

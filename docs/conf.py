@@ -13,17 +13,29 @@ author = _PROJECT["authors"][0]["name"]
 project_copyright = author
 release = _PROJECT["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.mermaid", "development.site.extension"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinxcontrib.mermaid",
+    "development.site.extension",
+]
 
 # Markdown as GitHub shows it: anchors of headings, diagrams, and pictures with a width.
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 myst_enable_extensions = ["html_image"]
+mermaid_height = "auto"
 highlight_language = "none"
 
 # Docstrings have code between single backticks, as Markdown has.
 default_role = "code"
-autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_default_options = {
+    "members": True,
+    "undoc-members": True,
+    # Of base classes that are no part of the public modules; not of Python's own.
+    "inherited-members": "Exception, Enum, StrEnum, str, tuple, object",
+}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
@@ -33,3 +45,7 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_baseurl = _PROJECT["urls"]["Documentation"]
 html_copy_source = False
+html_logo = html_favicon = "images/icon.svg"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_extra_path = ["../build/site-files"]

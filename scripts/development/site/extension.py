@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import tomllib
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from enphase_companion.endpoint_docs.catalogue import load_catalogue
+from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
+from enphase_companion.endpoint_docs.json_schema import build_schema
 from enphase_companion.endpoint_docs.markup import FORMATS
+from enphase_companion.endpoint_docs.openapi import build_openapi
 from enphase_companion.endpoint_docs.pages import build_index, build_page
 
 from ..steps import PROJECT
@@ -24,6 +30,8 @@ _MODULES = {
 }
 _URLS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["urls"]
 SITE, _REPOSITORY = _URLS["Documentation"], _URLS["Homepage"]
+#: What the site has besides pages; html_extra_path in docs/conf.py.
+FILES = PROJECT / "build" / "site-files"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -34,32 +42,61 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def _write_pages(app: Sphinx, _config: Config) -> None:
-    docs = Path(app.srcdir)
-    markup, endpoints = FORMATS["markdown"], load_catalogue()
-    pages = [build_page(endpoint, [], markup) for endpoint in endpoints]
-    index = build_index(endpoints, pages, [], markup)
-    texts = {page.name: "\n\n".join(page.facts) for page in pages}
-    texts["index"] = "\n\n".join([*index.facts, _toctree(sorted(texts), ":hidden:")])
-    _write_folder(docs / "endpoints", {f"{name}.md": text for name, text in texts.items()})
-    modules = {
-        f"{name}.rst": f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n"
-        for name, title in _MODULES.items()
-    }
-    contents = "API reference\n=============\n\n.. toctree::\n\n" + "".join(
-        f"   {title} <{name}>\n" for name, title in _MODULES.items()
+    _write_folder(Path(app.srcdir) / "api", dict(_api_pages()))
+    endpoints = load_catalogue()
+    _write_folder(Path(app.srcdir) / "endpoints", dict(_endpoint_pages(endpoints)))
+    schemas = {endpoint.page: build_schema(endpoint, []) for endpoint in endpoints}
+    _write_folder(FILES / "endpoints", {"openapi.json": _json(build_openapi(endpoints, schemas, []))})
+    _write_folder(
+        FILES / "endpoints" / "schemas", {f"{name}.json": _json(schema) for name, schema in schemas.items()}
     )
-    _write_folder(docs / "api", {"index.rst": contents, **modules})
+
+
+def _api_pages() -> Iterator[tuple[str, str]]:
+    """Yield file and text of each module's page: docstring, a table of what it exports, and all of that."""
+    for name, title in _MODULES.items():
+        module = import_module(name)
+        parts = [title, "=" * len(title), "", f".. module:: {name}", "", module.__doc__ or "", ""]
+        parts += [".. autosummary::", "   :nosignatures:", "", *(f"   {each}" for each in module.__all__), ""]
+        parts += [f".. auto{_kind(getattr(module, each))}:: {each}\n" for each in module.__all__]
+        yield f"{name}.rst", "\n".join(parts)
+    entries = "\n".join(f"   {title} <{name}>" for name, title in _MODULES.items())
+    yield "index.rst", f"API reference\n=============\n\n.. toctree::\n\n{entries}\n"
+
+
+def _kind(thing: object) -> str:
+    """Return the name by which Sphinx knows such an object."""
+    if isinstance(thing, type):
+        return "exception" if issubclass(thing, Exception) else "class"
+    return "function" if callable(thing) else "data"
+
+
+def _endpoint_pages(endpoints: Sequence[Endpoint]) -> Iterator[tuple[str, str]]:
+    """Yield file and text of each endpoint's page, and of their index."""
+    markup = FORMATS["markdown"]
+    pages = [build_page(endpoint, [], markup) for endpoint in endpoints]
+    for page in pages:
+        schema = f"[JSON Schema]({SITE}endpoints/schemas/{page.name}.json)"
+        yield f"{page.name}.md", "\n\n".join([*page.facts, schema])
+    files = f"[OpenAPI description]({SITE}endpoints/openapi.json)"
+    title, *facts = build_index(endpoints, pages, [], markup).facts
+    names = [page.name for page in pages]
+    yield "index.md", "\n\n".join([title, files, *facts, _toctree(names, ":hidden:")])
 
 
 def _write_folder(folder: Path, files: dict[str, str]) -> None:
     """Write these files, and no other, into a folder; unchanged ones are left alone, so Sphinx skips them."""
-    folder.mkdir(exist_ok=True)
-    for other in {path.name for path in folder.iterdir()} - files.keys():
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in {path.name for path in folder.iterdir() if path.is_file()} - files.keys():
         (folder / other).unlink()
     for name, text in files.items():
         file = folder / name
         if not file.exists() or file.read_text() != text:
             file.write_text(text)
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
 
 
 def _adapt(_app: Sphinx, name: str, source: list[str]) -> None:
@@ -70,7 +107,7 @@ def _adapt(_app: Sphinx, name: str, source: list[str]) -> None:
     # What is no page of the site is in the repository.
     text = re.sub(r"\]\(\.\./([^)]+)\)", rf"]({_REPOSITORY}/blob/main/\1)", text)
     # A link that shows the name of a file shows its title instead.
-    text = re.sub(r"\[[\w-]+\.md\](?=\([\w-]+\.md\))", "[]", text)
+    text = re.sub(r"\[[\w-]+\.md\](?=\([\w-]+\.md[#)])", "[]", text)
     if name == "index":
         text = re.sub(r"(?ms)^## (.+?)$(.*?)(?=^## |\Z)", _with_navigation, text)
     source[0] = text

@@ -52,7 +52,7 @@ class Page:
 
 
 def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Markup) -> Page:
-    """Return an endpoint's page. The recordings must be anonymized."""
+    """Return an endpoint's page, of the catalogue alone without recordings. They must be anonymized."""
     answers = list(find_answers(endpoint, recordings))
     outcome = overall_outcome(endpoint, recordings)
     firmware = list(dict.fromkeys(firmware for firmware, _ in answers))
@@ -61,7 +61,7 @@ def build_page(endpoint: Endpoint, recordings: Sequence[Recording], markup: Mark
         markup.text(endpoint.description),
         _overview(endpoint, firmware, markup),
     ]
-    if outcome is not Outcome.ANSWERED:
+    if recordings and outcome is not Outcome.ANSWERED:
         facts.append(f"{_REASONS[outcome]} {_CATALOGUE_ONLY}")
     if endpoint.queries:
         rows = [
@@ -87,12 +87,14 @@ def find_answers(endpoint: Endpoint, recordings: Sequence[Recording]) -> Iterato
 def build_index(
     endpoints: Sequence[Endpoint], pages: Sequence[Page], recordings: Sequence[Recording], markup: Markup
 ) -> Page:
-    """Return the index of these endpoints' pages: all endpoints by chapter, with their outcomes."""
+    """Return the index of these endpoints' pages: all endpoints by chapter, with their outcomes or roles."""
     outcomes = {page.name: page.outcome for page in pages}
     firmware = ", ".join(dict.fromkeys(markup.literal(each.firmware) for each in recordings))
     introduction = (
         f"Fields of each endpoint with types and units, inferred from answers of firmware {firmware} and "
         "merged with a catalogue of known endpoints. The examples are anonymized."
+        if recordings
+        else "The catalogue of known endpoints: least role, safety, fields with types and units, and sources."
     )
     files = (
         "For programs: the JSON Schema of each endpoint is in the folder `schemas`, the OpenAPI description "
@@ -104,14 +106,18 @@ def build_index(
             (
                 markup.link(endpoint.page, markup.literal(endpoint.path)),
                 ", ".join(endpoint.methods),
-                outcomes[endpoint.page].value,
+                outcomes[endpoint.page].value if recordings else _roles(endpoint),
                 markup.text(endpoint.description.partition(". ")[0].rstrip(".")),
             )
             for endpoint in members
         ]
         facts += [
             markup.heading(2, chapter),
-            markup.table(("Endpoint", "Methods", "This gateway", "Summary"), rows, (4, 2, 2, 6)),
+            markup.table(
+                ("Endpoint", "Methods", "This gateway" if recordings else "Role", "Summary"),
+                rows,
+                (4, 2, 2, 6),
+            ),
         ]
     return Page(INDEX_NAME, Outcome.ANSWERED, tuple(facts))
 
@@ -148,6 +154,10 @@ def _overview(endpoint: Endpoint, firmware: Sequence[str], markup: Markup) -> st
     if firmware:
         rows.append(("Example from", f"firmware {', '.join(markup.literal(each) for each in firmware)}"))
     return markup.table(("Endpoint", markup.literal(endpoint.path)), rows, (1, 4))
+
+
+def _roles(endpoint: Endpoint) -> str:
+    return ", ".join(dict.fromkeys(map(_role, endpoint.methods.values())))
 
 
 def _role(role: str) -> str:

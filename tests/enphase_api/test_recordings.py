@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +18,7 @@ from enphase_api.models import (
     unmetered_lifetime_energy,
 )
 from enphase_companion.simulator import Simulator
+from tests.recordings import find_recording
 
 
 def build_expected_site(**values: float | None) -> object:
@@ -36,10 +35,7 @@ def recorded() -> Open:
 
     @asynccontextmanager
     async def open_recording(name: str) -> AsyncIterator[Gateway]:
-        folder = Path(os.environ.get("ENPHASE_RECORDINGS", "")) / name
-        if "ENPHASE_RECORDINGS" not in os.environ or not folder.is_dir():
-            pytest.skip(f"recording {name}: not in the folder that ENPHASE_RECORDINGS names")
-        with Simulator(replay=folder) as sim:
+        with Simulator(replay=find_recording(name)) as sim:
             async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
                 assert await gateway.login(sim.token())
                 yield gateway

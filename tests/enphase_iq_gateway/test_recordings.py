@@ -1,10 +1,8 @@
 """Recorded gateways, replayed over HTTPS; the expected values were calculated by hand from the recordings."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
@@ -18,12 +16,10 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.enphase_iq_gateway import client
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
+from tests.recordings import RECORDINGS, find_recording
 
 from .conftest import enable_all, state_of
 from .flow import Flow
-
-RECORDINGS = os.environ.get("ENPHASE_RECORDINGS", "")
-FOLDERS = sorted(path.parent.name for path in Path(RECORDINGS).glob("*/info")) if RECORDINGS else []
 
 #: States of the entities that are enabled by default (W, kWh, %), then of others.
 type Values = dict[str, float | str]
@@ -143,10 +139,7 @@ def recording(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> Generator[Simulator]:
     """Yield the recorded gateway and Entrez; the test is skipped if the recording is missing."""
-    folder = Path(RECORDINGS) / recording
-    if not RECORDINGS or not folder.is_dir():
-        pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")
-    with Simulator(replay=folder) as running:
+    with Simulator(replay=find_recording(recording)) as running:
         monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
 
@@ -317,7 +310,7 @@ def states(hass: HomeAssistant) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("recording", FOLDERS or ["none at all"], indirect=True)
+@pytest.mark.parametrize("recording", [each.name for each in RECORDINGS] or ["none at all"], indirect=True)
 async def test_every_recorded_gateway_is_set_up_without_warnings(
     hass: HomeAssistant, simulator: Simulator, flow: Flow, caplog: pytest.LogCaptureFixture
 ) -> None:

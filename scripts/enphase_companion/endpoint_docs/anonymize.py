@@ -72,6 +72,7 @@ _PROPER_NAME = re.compile(r"[A-Z][a-z]+(?:[._-]?[A-Z][a-z]+)*")
 _PROPER_FIELD = re.compile(r"[A-Z][a-z]+(?:[.-]?[A-Z][a-z]+)*")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _AMERICAN_DAY = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
+_MIN_SERIAL = 10**5
 _SERIAL_RANGE = range(10**11, 10**14)
 
 
@@ -197,7 +198,8 @@ class _Anonymizer:
     def _anonymize_number(self, words: set[str], value: Any, known: Field | None) -> Any:
         is_unknown = known is None
         if (
-            words & _SERIAL
+            # Fewer digits are a count of something with a serial number, if the catalogue knows the field.
+            (words & _SERIAL and (is_unknown or abs(value) >= _MIN_SERIAL))
             or self._placeholders.is_known_serial(value)
             or (is_unknown and _may_be_serial(value, words))
         ):

@@ -138,9 +138,9 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
             name, body = next(iter(bodies.items()), ("", b""))
             if not name:
                 # What its notes do not name was not requested.
-                outcome = Outcome.MISSING if outcomes is None else outcomes.get(request)
-                if outcome is not None:
-                    recording.answers[request] = Answer(outcome)
+                recording.answers[request] = Answer(
+                    Outcome.MISSING if outcomes is None else outcomes.get(request, Outcome.NOT_REQUESTED)
+                )
                 continue
             try:
                 recording.answers[request] = Answer(Outcome.ANSWERED, parse_answer(body, endpoint))

@@ -93,6 +93,7 @@ def _operation(
             for recording in recordings
             for request in endpoint.requests
             if request in recording.answers
+            and recording.answers[request].outcome is not Outcome.NOT_REQUESTED
         }
     )
     return {

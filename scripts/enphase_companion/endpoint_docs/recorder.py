@@ -69,5 +69,9 @@ def _notes(recording: Recording) -> dict[str, Any]:
     return {
         "about": _ABOUT,
         "firmware": recording.firmware,
-        "outcomes": {request: each.outcome.name.lower() for request, each in recording.answers.items()},
+        "outcomes": {
+            request: each.outcome.name.lower()
+            for request, each in recording.answers.items()
+            if each.outcome is not Outcome.NOT_REQUESTED
+        },
     }

@@ -43,7 +43,7 @@ class UnfinishedRun:
         if self._is_of_this_run(first):
             lines = [json.dumps(first)]
             for each in others:
-                endpoint = by_request.get(each.get("request"))
+                endpoint = by_request.get(str(each.get("request")))
                 if endpoint is not None and (answer := _parse(each, endpoint)) is not None:
                     self.answers[each["request"]] = answer
                     lines.append(json.dumps(each))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -37,6 +36,7 @@ from enphase_api.models import (
 from enphase_api.models.storage import SCHED, SECCTRL, TARIFF
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
+from tests.recordings import RECORDINGS, needs_recordings
 
 from .helpers import JSON, list_numbers
 
@@ -77,9 +77,8 @@ def load_simulated(profile: str) -> dict[str, Any]:
 
 @lru_cache
 def load_recorded() -> tuple[dict[str, Any], ...]:
-    """Return the answers of recorded gateways, if the folder exists."""
-    folders = sorted(Path(os.environ.get("ENPHASE_RECORDINGS", "nowhere")).glob("*/info"))
-    return tuple(dict(_read(folder.parent)) for folder in folders)
+    """Return the answers of recorded gateways."""
+    return tuple(dict(_read(folder)) for folder in RECORDINGS)
 
 
 def _read(folder: Path) -> Iterator[tuple[str, Any]]:
@@ -170,7 +169,7 @@ def test_a_mutated_simulated_answer_is_parsed_or_rejected(profile: str, data: st
     check(answers | {path: mutate(answers[path], data.draw)})
 
 
-@pytest.mark.skipif(not load_recorded(), reason="recordings: ENPHASE_RECORDINGS names no folder with them")
+@needs_recordings
 @given(data=st.data())
 def test_a_mutated_recorded_answer_is_parsed_or_rejected(data: st.DataObject) -> None:
     answers = data.draw(st.sampled_from(load_recorded()))

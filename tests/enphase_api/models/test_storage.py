@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from enphase_api import InvalidAnswerError
 from enphase_api.local.tariff import change_document
 from enphase_api.models import Storage, StorageMode, StorageSettings
+from tests.recordings import find_recording
 
 SCHED: dict[str, Any] = {
     "acb_current_mode": 6,
@@ -136,7 +135,6 @@ def test_an_unknown_mode_of_the_scheduler_is_none(index: object) -> None:
     assert Storage.from_json(tariff(), SCHED | {"acb_current_mode": index}).scheduler_mode is None
 
 
-@pytest.mark.skipif(not os.environ.get("ENPHASE_RECORDINGS"), reason="no recordings")
 @pytest.mark.parametrize(
     ("name", "mode", "reserve", "shutdown_level", "outdated"),
     [
@@ -150,7 +148,7 @@ def test_an_unknown_mode_of_the_scheduler_is_none(index: object) -> None:
 def test_recorded_gateways_have_their_settings(
     name: str, mode: str | None, reserve: float, shutdown_level: float, outdated: bool
 ) -> None:
-    folder = Path(os.environ["ENPHASE_RECORDINGS"], name)
+    folder = find_recording(name)
 
     def read(path: str) -> Any:
         return json.loads((folder / path).read_text(encoding="utf-8"))
@@ -160,7 +158,6 @@ def test_recorded_gateways_have_their_settings(
     assert (storage.charge_from_grid, storage.is_outdated) == (False, outdated)
 
 
-@pytest.mark.skipif(not os.environ.get("ENPHASE_RECORDINGS"), reason="no recordings")
 @pytest.mark.parametrize(
     "name",
     [
@@ -172,7 +169,7 @@ def test_recorded_gateways_have_their_settings(
     ],
 )
 def test_a_recorded_document_is_sent_as_it_was_read_but_for_the_change(name: str) -> None:
-    text = Path(os.environ["ENPHASE_RECORDINGS"], name, "admin_lib_tariff").read_text(encoding="utf-8")
+    text = (find_recording(name) / "admin_lib_tariff").read_text(encoding="utf-8")
     present = json.loads(text)
     settings = present["tariff"]["storage_settings"]
     sent = change_document(json.loads(text), {"reserve": 40.0})

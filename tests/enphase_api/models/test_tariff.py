@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +12,7 @@ import pytest
 
 from enphase_api import InvalidAnswerError
 from enphase_api.models import Tariff
+from tests.recordings import find_recording
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 WEEKDAYS, WEEKEND = "Mon,Tue,Wed,Thu,Fri", "Sat,Sun"
@@ -171,7 +170,6 @@ def test_without_a_change_the_next_one_is_midnight() -> None:
     assert parsed(document([])).next_change(at) == local(2026, 7, 2).astimezone(UTC)
 
 
-@pytest.mark.skipif("ENPHASE_RECORDINGS" not in os.environ, reason="needs recordings of gateways")
 @pytest.mark.parametrize(
     ("recording", "prices"),
     [
@@ -182,7 +180,7 @@ def test_without_a_change_the_next_one_is_midnight() -> None:
     ],
 )
 def test_recorded_tariffs_are_read(recording: str, prices: object) -> None:
-    path = Path(os.environ["ENPHASE_RECORDINGS"], recording, "admin_lib_tariff")
+    path = find_recording(recording) / "admin_lib_tariff"
     tariff, at = Tariff.from_json(json.loads(path.read_text())), local(2026, 7, 1, 17)
     found = None if tariff is None else (tariff.currency, tariff.import_price(at), tariff.export_price(at))
     assert found == prices

@@ -1,16 +1,14 @@
 """Every field of the recorded and simulated answers is in the catalogue, with type and unit.
 
-The recordings are in the folders that ENPHASE_RECORDINGS names.
+Of recordings that owners sent, test_received_recordings.py prints the fields that the catalogue lacks.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +18,10 @@ from enphase_companion.endpoint_docs.schema import FieldSchema, ObjectSchema, in
 from enphase_companion.simulator.answers import SimulatedAnswers
 from enphase_companion.simulator.house import Clock, House
 from enphase_companion.simulator.profiles import find
+from tests.recordings import KNOWN, find_recording
 
 from ...houses import JUNE
 
-#: Read at import, as tests run without variables named ENPHASE_*.
-FOLDERS = [Path(each) for each in os.environ.get("ENPHASE_RECORDINGS", "").split(os.pathsep) if each]
 ALL = load_catalogue()
 
 #: Words of the names of numbers with a unit.
@@ -40,18 +37,14 @@ WITHOUT_UNIT = {"pwrFactor", "override_chg_dischg_rate", "slew_rate"}
 @cache
 def recorded_schemas() -> dict[str, dict[str, ObjectSchema]]:
     """Return the schema of the recorded answers by path."""
-    if not FOLDERS:
-        pytest.skip("ENPHASE_RECORDINGS names no folder")
     answers: dict[str, list[object]] = {}
-    for folder in sorted(each for parent in FOLDERS for each in parent.iterdir()):
-        if folder.is_dir():
-            recording, others = load_recording(folder, ALL)
-            assert others == [], "an answer without an entry in the catalogue"
-            for endpoint in ALL:
-                for request in endpoint.requests:
-                    answer = recording.answers.get(request)
-                    if answer is not None and answer.outcome is Outcome.ANSWERED:
-                        answers.setdefault(endpoint.path, []).append(answer.content)
+    for name in KNOWN:
+        recording, others = load_recording(find_recording(name), ALL)
+        assert others == [], "an answer without an entry in the catalogue"
+        for endpoint in ALL:
+            for request in endpoint.requests:
+                if recording.answers[request].outcome is Outcome.ANSWERED:
+                    answers.setdefault(endpoint.path, []).append(recording.answers[request].content)
     return {path: infer_schema(contents) for path, contents in answers.items()}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +15,9 @@ from enphase_companion.endpoint_docs.json_schema import build_file, build_schema
 from enphase_companion.endpoint_docs.openapi import build_openapi
 from enphase_companion.endpoint_docs.pages import find_answers
 from enphase_companion.endpoint_docs.placeholders import Placeholder
+from tests.recordings import RECORDINGS, needs_recordings
 
 CATALOGUE = load_catalogue()
-#: Read at import, as tests run without variables named ENPHASE_*.
-FOLDERS = sorted(path.parent for path in Path(os.environ.get("ENPHASE_RECORDINGS", "nowhere")).glob("*/info"))
 
 
 def build_schemas(recordings: list[Recording]) -> dict[str, dict[str, Any]]:
@@ -34,9 +31,9 @@ def find_endpoint(path: str) -> Endpoint:
     return next(each for each in CATALOGUE if each.path == path)
 
 
-@pytest.mark.skipif(not FOLDERS, reason="ENPHASE_RECORDINGS names no folder of recordings")
+@needs_recordings
 def test_recorded_answers_are_valid_against_the_schema_of_their_endpoint() -> None:
-    recordings = [load_recording(folder, CATALOGUE)[0] for folder in FOLDERS]
+    recordings = [load_recording(folder, CATALOGUE)[0] for folder in RECORDINGS]
     # The last gateway's own schemas, and those of all gateways.
     for schemas, gateways in (
         (build_schemas(recordings[-1:]), recordings[-1:]),
@@ -54,9 +51,9 @@ def test_the_schemas_of_the_catalogue_alone_are_valid() -> None:
         Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.skipif(not FOLDERS, reason="ENPHASE_RECORDINGS names no folder of recordings")
+@needs_recordings
 def test_the_openapi_description_of_recorded_gateways_is_valid() -> None:
-    recordings = [load_recording(folder, CATALOGUE)[0] for folder in FOLDERS]
+    recordings = [load_recording(folder, CATALOGUE)[0] for folder in RECORDINGS]
     description = build_openapi(CATALOGUE, build_schemas(recordings), recordings)
     OpenAPIV31SpecValidator(description).validate()
     assert description["paths"].keys() == {endpoint.path for endpoint in CATALOGUE}

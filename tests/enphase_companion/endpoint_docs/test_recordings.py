@@ -1,9 +1,8 @@
-"""Pages from recorded answers: from small recordings, and from those in the folder ENPHASE_RECORDINGS."""
+"""Pages from recorded answers: from small recordings, and from those whose values are known."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,19 +10,9 @@ from pathlib import Path
 import pytest
 
 from enphase_companion.commands.gateway_generate_docs import main
+from tests.recordings import KNOWN, find_recording
 
 Run = Callable[..., tuple[int, str, str]]
-
-#: Read at import, as tests run without variables named ENPHASE_*.
-FOLDER = os.environ.get("ENPHASE_RECORDINGS")
-RECORDINGS = (
-    "7.3.466_with_cts_3phase",
-    "7.6.175_standard",
-    "7.6.175_with_cts",
-    "8.2.127_with_3cts_and_battery_split",
-    "8.2.4264_metered_noct",
-    "8.3.5433_tot_is_net_cons",
-)
 
 
 @pytest.fixture
@@ -36,13 +25,6 @@ def run(home_folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return status, written.out, written.err
 
     return run_command
-
-
-def find_recording(name: str) -> Path:
-    folder = Path(FOLDER or "") / name
-    if FOLDER is None or not folder.is_dir():
-        pytest.skip(f"recording {name}: not in the folder that ENPHASE_RECORDINGS names")
-    return folder
 
 
 def read_files(folder: Path) -> dict[str, str]:
@@ -164,7 +146,7 @@ def test_xml_namespaces_are_removed(run: Run, home_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["asciidoc", "markdown"])
-@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.slow
 def test_pages_of_a_recorded_gateway_have_no_serial_number(
     run: Run, home_folder: Path, name: str, form: str
@@ -183,7 +165,7 @@ def test_pages_of_a_recorded_gateway_have_no_serial_number(
 
 
 def test_fields_missing_in_some_recordings_are_optional(run: Run, home_folder: Path) -> None:
-    folders = [argument for name in RECORDINGS for argument in ("--from", str(find_recording(name)))]
+    folders = [argument for name in KNOWN for argument in ("--from", str(find_recording(name)))]
     assert run(*folders, "--format", "markdown")[0] == 0
     pages = home_folder / "docs" / "gateway"
     inventory = (pages / "ivp_ensemble_inventory.md").read_text()

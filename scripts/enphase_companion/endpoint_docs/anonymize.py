@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .answers import Answer, Outcome, Recording
-from .catalogue import Endpoint, Field
+from .catalogue import ANY_NAME, Endpoint, Field
 from .placeholders import (
     DAY,
     MAX_LENGTH,
@@ -167,14 +167,15 @@ class _Anonymizer:
     ) -> Any:
         if isinstance(value, dict):
             return self.anonymize_tree(value, fields, path, name)
+        about = known.get(name) or known.get(ANY_NAME)
         if isinstance(value, list):
             return [
                 self.anonymize_tree(each, fields, f"{path}[]", name)
                 if isinstance(each, (dict, list))
-                else self._anonymize_value(name, each, known.get(name))
+                else self._anonymize_value(name, each, about)
                 for each in value
             ]
-        return self._anonymize_value(name, value, known.get(name))
+        return self._anonymize_value(name, value, about)
 
     def _anonymize_value(self, name: str, value: Any, known: Field | None) -> Any:
         if value is None or isinstance(value, bool) or value == "":

@@ -12,7 +12,7 @@ from enphase_api.models import Tariff
 
 from ..message import WHOLE
 from ..runtime.errors import CommandError
-from ..storage import Point
+from ..storage import Energy, Point
 from ..storage.readable import ReadableDatabase
 from . import text
 from .costs import Sums, add_costs, add_up, changes_within_a_day, count_slots
@@ -79,14 +79,14 @@ async def load_costs(
         # The time before is compared up to the same time of the day.
         and not (request.comparison and until < span.end)
     )
-    series = await _load(site, span, is_by_day=is_by_day)
-    if any(series.values()) and not series[NET]:
+    energies = await database.energies(gateway, span.start, span.end)
+    if energies and NET not in energies:
         raise CommandError(
             f"{database.name}: no meter of gateway {gateway} counted import and export ({NET}) in this time, "
             "and costs need one: draw the chart without --costs"
         )
+    series = await _load(site, span, energies, is_by_day=is_by_day)
     sums = _add_costs(site, series, span, buckets, is_by_day=is_by_day)
-    energies = await database.energies(gateway, span.start, span.end) if series[NET] else {}
     totals = calculate_totals({name: get_counters(each) for name, each in energies.items()}, site.metering)
     gaps = find_gaps(series[NET], span, round(now * 1000))
     notes = [
@@ -133,10 +133,14 @@ def _edges(span: Span) -> tuple[int, int]:
     return span.start, span.end
 
 
-async def _load(site: _Site, span: Span, *, is_by_day: bool) -> dict[str, list[Point]]:
-    """Return what each meter counted in quarter-hours or days; the grid meter is always there."""
+async def _load(
+    site: _Site, span: Span, energies: Mapping[str, Energy], *, is_by_day: bool
+) -> dict[str, list[Point]]:
+    """Return what the meters counted in quarter-hours or days that costs need, of those with `energies`."""
     width = DAY if is_by_day else QUARTER_HOUR
-    return {NET: [], **await load_series(site.database, site.gateway, span, width, WHOLE)}
+    # Reading them takes most of the time that a year takes.
+    meters = list({NET: 1, **site.metering.home(energies)})
+    return {NET: [], **await load_series(site.database, site.gateway, span, width, WHOLE, meters)}
 
 
 def _add_costs(
@@ -168,7 +172,8 @@ async def _compare(
     """Return the costs of as many days before, or of days, months and years a year before."""
     days = days_back(span, site.zone) if split is split_into_hours else None
     earlier = before(span, site.zone, days)
-    series = await _load(site, earlier, is_by_day=is_by_day)
+    energies = await site.database.energies(site.gateway, earlier.start, earlier.end)
+    series = await _load(site, earlier, energies, is_by_day=is_by_day)
     same_time = before(Span(span.start, until), site.zone, days).end
     there = split(earlier, site.zone)
     sums = _add_costs(site, series, earlier, there, is_by_day=is_by_day, until=same_time)

@@ -163,6 +163,8 @@ def _draw(arguments: argparse.Namespace) -> int:
 
 def _load_tariff(settings: Settings, arguments: argparse.Namespace) -> tuple[Tariff, str]:
     """Return the prices of the tariff file, or else of the gateway, and how a chart names them."""
+    from enphase_api import EnphaseError
+
     from ..config.loader import load_settings
     from ..config.tariff_file import TARIFF_FILE, read_tariff
     from ..runtime.errors import CommandError, SettingsError
@@ -174,8 +176,9 @@ def _load_tariff(settings: Settings, arguments: argparse.Namespace) -> tuple[Tar
     write = f"copy {TARIFF_FILE}.example to {file}, and write your prices"
     try:
         tariff = run_once(_ask_for_tariff(load_settings(GATEWAY_KEYS, arguments)))
-    except SettingsError as error:
-        raise SettingsError(f"--costs needs prices: {write}; or let it read the gateway's: {error}") from None
+    except (CommandError, EnphaseError) as error:
+        wrong = SettingsError if isinstance(error, SettingsError) else CommandError
+        raise wrong(f"--costs needs prices: {write}; the gateway's cannot be read: {error}") from None
     if tariff is None:
         raise CommandError(f"--costs needs prices, and none were entered in the Enphase app: {write}")
     return tariff, "the gateway's tariff"

@@ -14,7 +14,9 @@ from enphase_companion.charts.time_range import (
     days_back,
     parse,
     split_into_days,
+    split_into_hours,
     split_into_months,
+    split_into_years,
 )
 
 from .conftest import ZURICH, local_seconds
@@ -135,3 +137,34 @@ def test_days_are_compared_with_as_many_days_before(text: str, expected: tuple[s
 )
 def test_months_are_compared_with_those_of_the_last_year(text: str, expected: tuple[str, str]) -> None:
     assert format_span(before(parse(text).span(ZURICH, 0), ZURICH, None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "lengths"),
+    [
+        # From half past one to two comes twice: what is left of the hour, and the second half of it again.
+        ("Australia/Lord_Howe", (2026, 4, 5), {1: 60, 2: 30, 3: 60}),
+        # Half an hour from two on is left out.
+        ("Australia/Lord_Howe", (2026, 10, 4), {1: 60, 2: 30, 3: 60}),
+        ("Europe/Berlin", (2026, 10, 25), {1: 60, 2: 60, 3: 60}),
+        # A quarter past the hour of UTC.
+        ("Asia/Kathmandu", (2026, 6, 21), {0: 60, 23: 60}),
+    ],
+)
+def test_hours_are_those_of_the_local_clock(
+    zone: str, day: tuple[int, int, int], lengths: dict[int, int]
+) -> None:
+    midnight = datetime(*day, tzinfo=ZoneInfo(zone))
+    (span,) = split_into_days(Span(start := round(midnight.timestamp() * 1000), start + 1), ZoneInfo(zone))
+    hours = split_into_hours(span, ZoneInfo(zone))
+    assert (hours[0].start, hours[-1].end) == (span.start, span.end)
+    assert all(one.end == other.start for one, other in pairwise(hours))
+    assert {number: hours[number].length // 60_000 for number in lengths} == lengths
+
+
+def test_years_begin_at_local_midnight() -> None:
+    years = split_into_years(parse("2024-05-01..2026-02-01").span(ZURICH, 0), ZURICH)
+    assert [format_span(year)[0] for year in years] == [
+        "2024-01-01 00:00", "2025-01-01 00:00", "2026-01-01 00:00",
+    ]  # fmt: skip
+    assert years[-1].end == local_seconds(2027, 1, 1) * 1000

@@ -184,8 +184,12 @@ def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
     result = user.run(main, *arguments)
     assert result.status == 2
     assert f"--costs needs prices: copy tariff.json.example to {user.folder / 'tariff.json'}" in result.error
-    user.trust_gateway()
     user.write_token_settings(gateway_token=user.simulator.token())
+    result = user.run(main, *arguments)
+    assert result.status == 1
+    assert "the gateway's cannot be read: " in result.error
+    assert "is not trusted yet; no secret was sent" in result.error
+    user.trust_gateway()
     result = user.run(main, *arguments)
     assert (result.status, result.err) == (0, "")
     head, *rows = (tmp_path / "costs.csv").read_text().splitlines()

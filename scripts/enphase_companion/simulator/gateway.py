@@ -15,7 +15,10 @@ from .server import Request, note
 from .sessions import LEVELS, Sessions, TokenRefusedError
 
 #: Paths for installers only (7.6.175 and later reject owners); all others are open to owners.
-_INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/", "/ivp/tpm/", "/ivp/meters/cts/", "/ivp/mod/")
+_INSTALLER_ONLY = (
+    "/stream/", "/installer/", "/ivp/peb/", "/ivp/tpm/", "/ivp/meters/cts/", "/ivp/mod/",
+    "/ivp/pdm/production/",
+)  # fmt: skip
 #: Seconds between two checks whether a silence is over.
 _LOOK_AGAIN = 0.1
 _VALID = "<!DOCTYPE html><h2>Valid token.</h2>\n"

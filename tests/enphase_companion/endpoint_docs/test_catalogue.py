@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,11 @@ state = ["string", "", "a state", ["on", "off"]]
 def test_each_endpoint_is_unique_and_has_its_own_page() -> None:
     assert len({each.path for each in ALL}) == len(ALL)
     assert len({each.page for each in ALL}) == len(ALL)
+
+
+def test_the_documentation_has_their_number() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "scripts.md").read_text()
+    assert re.findall(r"catalogue\]\(\S+\) of (\d+) endpoints", text) == [str(len(ALL))]
 
 
 @pytest.mark.parametrize("endpoint", ALL, ids=lambda each: each.path)

@@ -30,7 +30,7 @@ from homeassistant.util.hass_dict import HassKey
 from .const import DOMAIN, EnergySource
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .endpoints import Endpoint
-from .enphase_api.message import SCHEMA_VERSION, Message, from_readings
+from .enphase_api.message import SCHEMA_VERSION, Message, from_inverters, from_readings
 from .enphase_api.models import Quantities, unmetered_lifetime_energy
 
 #: Events that a subscriber may leave unconfirmed: what waits for it in Home Assistant's memory has a limit,
@@ -38,6 +38,7 @@ from .enphase_api.models import Quantities, unmetered_lifetime_energy
 MAX_UNCONFIRMED = 120
 
 ATTR_SERIAL_NUMBER = "gateway_serial_number"
+ATTR_PANELS = "panels"
 _GATEWAY_FIELD: dict[str | vol.Marker, Any] = {vol.Optional(ATTR_SERIAL_NUMBER): str}
 
 
@@ -114,15 +115,23 @@ def _describe(coordinator: GatewayCoordinator) -> dict[str, Any]:
     }
 
 
-@websocket_command({vol.Required("type"): f"{DOMAIN}/readings/subscribe", **_GATEWAY_FIELD})
+@websocket_command(
+    {
+        vol.Required("type"): f"{DOMAIN}/readings/subscribe",
+        **_GATEWAY_FIELD,
+        vol.Optional(ATTR_PANELS, default=False): bool,
+    }
+)
 @callback
 def _subscribe(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]) -> None:
     """Send the newest readings of a gateway, and then those of each refresh."""
     if (entry := _find_entry(hass, connection, msg)) is None:
         return
     streams = hass.data.setdefault(_STREAMS, {})
-    if (stream := streams.get(entry.entry_id)) is None:
-        stream = streams[entry.entry_id] = _Stream(hass, entry, partial(streams.__delitem__, entry.entry_id))
+    key = entry.entry_id, msg[ATTR_PANELS]
+    if (stream := streams.get(key)) is None:
+        close = partial(streams.__delitem__, key)
+        stream = streams[key] = _Stream(hass, entry, close, panels=msg[ATTR_PANELS])
     connection.send_result(msg["id"])
     connection.subscriptions[msg["id"]] = stream.add(connection, msg["id"])
 
@@ -215,9 +224,15 @@ class _Subscriber:
 class _Stream:
     """The readings of one entry, for all its subscribers; it lasts over reloads of the entry."""
 
-    def __init__(self, hass: HomeAssistant, entry: GatewayConfigEntry, on_close: CALLBACK_TYPE) -> None:
-        """Follow the entry; `on_close` is called when the last subscriber is gone."""
+    def __init__(
+        self, hass: HomeAssistant, entry: GatewayConfigEntry, on_close: CALLBACK_TYPE, *, panels: bool
+    ) -> None:
+        """Follow the entry; `on_close` is called when the last subscriber is gone.
+
+        `panels`: also send the last report of each microinverter, in messages of their own.
+        """
         self._entry = entry
+        self._panels = panels
         self._on_close = on_close
         self._subscribers: list[_Subscriber] = []
         #: Stops listening to the coordinator; None while the entry is not loaded.
@@ -226,6 +241,9 @@ class _Stream:
         #: What identifies the readings of the latest event.
         self._sent: tuple[object, ...] = ()
         self._newest = b""
+        #: The same of the microinverters.
+        self._sent_inverters: tuple[object, ...] = ()
+        self._newest_inverters: list[bytes] = []
         self._unfollow = async_dispatcher_connect(
             hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._async_entry_changed
         )
@@ -236,7 +254,8 @@ class _Stream:
         """Send a new subscriber the newest event, and from now on all others."""
         subscriber = _Subscriber(self, connection, number)
         self._subscribers.append(subscriber)
-        subscriber.send(self._newest)
+        for event in (self._newest, *self._newest_inverters):
+            subscriber.send(event)
         return subscriber
 
     @callback
@@ -265,7 +284,7 @@ class _Stream:
                 # As a sensor does, it makes the coordinator poll what the messages contain.
                 coordinator = entry.runtime_data
                 self._detach = coordinator.async_add_listener(
-                    self._async_refreshed, _endpoints_of(coordinator)
+                    self._async_refreshed, _endpoints_of(coordinator, panels=self._panels)
                 )
                 self._async_refreshed()
         else:
@@ -276,6 +295,11 @@ class _Stream:
 
     @callback
     def _async_refreshed(self) -> None:
+        self._send_readings()
+        if self._panels and self._state is None:
+            self._send_inverters()
+
+    def _send_readings(self) -> None:
         coordinator = self._entry.runtime_data
         if not coordinator.last_update_success:
             self._send_state(StreamState.UNAVAILABLE)
@@ -292,22 +316,39 @@ class _Stream:
         self._state, self._sent = None, identity
         self._send(message.as_content())
 
+    def _send_inverters(self) -> None:
+        data = self._entry.runtime_data.data
+        identity = (data.device_data, data.listed_inverters)
+        if identity == self._sent_inverters:
+            return
+        self._sent_inverters = identity
+        self._newest_inverters = [
+            json_bytes(message.as_content()) for message in _build_inverters(self._entry.runtime_data)
+        ]
+        for event in self._newest_inverters:
+            self._send_event(event)
+
     def _send_state(self, state: StreamState) -> None:
         if state is not self._state:
             self._state = state
+            self._newest_inverters, self._sent_inverters = [], ()
             self._send(_state_event(self._entry, state))
 
     def _send(self, event: dict[str, Any]) -> None:
         self._newest = json_bytes(event)
+        self._send_event(self._newest)
+
+    def _send_event(self, event: bytes) -> None:
         slow = [subscriber for subscriber in self._subscribers if subscriber.is_too_slow]
         for subscriber in slow:
             subscriber.send(json_bytes(_state_event(self._entry, StreamState.TOO_SLOW)))
             subscriber.end()
         for subscriber in self._subscribers:
-            subscriber.send(self._newest)
+            subscriber.send(event)
 
 
-_STREAMS: HassKey[dict[str, _Stream]] = HassKey(f"{DOMAIN}_streams")
+#: By entry, and whether with panels.
+_STREAMS: HassKey[dict[tuple[str, bool], _Stream]] = HassKey(f"{DOMAIN}_streams")
 
 
 def _state_event(entry: GatewayConfigEntry, state: StreamState) -> dict[str, Any]:
@@ -319,10 +360,12 @@ def _state_event(entry: GatewayConfigEntry, state: StreamState) -> dict[str, Any
     }
 
 
-def _endpoints_of(coordinator: GatewayCoordinator) -> frozenset[Endpoint]:
+def _endpoints_of(coordinator: GatewayCoordinator, *, panels: bool) -> frozenset[Endpoint]:
     """Return the endpoints of the values in messages."""
     source = coordinator.data.production_source
     endpoints = {Endpoint.READINGS}
+    if panels:
+        endpoints |= {Endpoint.DEVICE_DATA, Endpoint.INVERTERS}
     if source is not EnergySource.METER:
         endpoints |= {Endpoint.PRODUCTION, Endpoint.INVERTERS}
     if source is EnergySource.TOTALS:
@@ -356,3 +399,13 @@ def _build_message(coordinator: GatewayCoordinator, production: tuple[int, Quant
         data.readings, coordinator.serial_number, read_at, unmetered_batteries=data.has_unmetered_batteries
     )
     return message if production is None else message.with_unmetered_production(production[1], production[0])
+
+
+def _build_inverters(coordinator: GatewayCoordinator) -> list[Message]:
+    data, schedule = coordinator.data, coordinator.poll_schedule
+    listed = (data.listed_inverters or {}).values()
+    inverters = listed if data.device_data is None else data.device_data.merge(listed)
+    own = [each for each in inverters if each.serial_number not in data.foreign_inverters]
+    times = [schedule[endpoint].received_at for endpoint in (Endpoint.DEVICE_DATA, Endpoint.INVERTERS)]
+    read_at = max((each.timestamp() for each in times if each is not None), default=time.time())
+    return from_inverters(own, coordinator.serial_number, read_at)

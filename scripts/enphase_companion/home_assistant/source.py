@@ -17,7 +17,7 @@ from ..gateway.inverters import InverterProduction, InverterReports
 from ..gateway.poller import Poller
 from ..gateway.source import CHECK_INTERVAL, Source, Take
 from ..message import Message, MessageError, from_content
-from ..runtime.errors import CommandError, SettingsError, join_clauses
+from ..runtime.errors import CommandError, join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.service import Service
 from ..runtime.timing import Backoff
@@ -49,18 +49,14 @@ def open_source(
     """Return the source of these settings: Home Assistant if it is set, else the gateway.
 
     `for_display`: the microinverters' production is in every message, see InverterProduction.
-    Raises SettingsError if the source has not what the settings want.
     """
-    panels = "keep_panels" if settings.keep_panels else "scene" if "panels" in settings.scene else None
+    panels = settings.keep_panels or "panels" in settings.scene
     if settings.home_assistant_url is not None:
-        if panels is not None:
-            raise SettingsError(
-                f"{settings.where(panels)}: Home Assistant does not pass the panels on: leave them out, or "
-                f"remove {settings.where('home_assistant_url')}"
-            )
-        return HomeAssistantSource(settings, read_settings, service, metrics, status, for_display=for_display)
+        return HomeAssistantSource(
+            settings, read_settings, service, metrics, status, for_display=for_display, panels=panels
+        )
     inverters = InverterProduction(for_display=for_display)
-    reports = InverterReports() if panels is not None else None
+    reports = InverterReports() if panels else None
     return Poller(settings, read_settings, service, metrics, status, inverters, reports)
 
 
@@ -78,9 +74,11 @@ class HomeAssistantSource(Source):
         status: Callable[[], str],
         *,
         for_display: bool = False,
+        panels: bool = False,
     ) -> None:
         super().__init__(settings, read_settings, service, metrics, status)
         self._for_display = for_display
+        self._panels = panels
         self._capacity: float | None = None
         #: Whether this connection, or the latest one, has had readings.
         self._has_read = False
@@ -120,7 +118,7 @@ class HomeAssistantSource(Source):
                     opening = stack.enter_async_context(connect(self._settings))
                     home_assistant = await self._service.unless_stopped(opening)
                     self._denied.clear()
-                    subscribing = ReadingsStream.open(home_assistant, self._settings)
+                    subscribing = ReadingsStream.open(home_assistant, self._settings, panels=self._panels)
                     stream = await self._service.unless_stopped(subscribing)
                     await self._follow(stream, take, silence)
             except TokenRefusedError as error:
@@ -162,7 +160,8 @@ class HomeAssistantSource(Source):
             self._has_read = True
             silence.reset()
             self._empty.clear()
-            self._metrics.count("polls_succeeded")
+            if message.samples:
+                self._metrics.count("polls_succeeded")
             await take(message)
 
     async def _next(self, stream: ReadingsStream) -> Mapping[str, Any]:

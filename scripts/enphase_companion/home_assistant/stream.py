@@ -20,26 +20,29 @@ CONFIRM_EVERY = 30
 class ReadingsStream:
     """The events of a gateway, confirmed as they are read; `open` subscribes to them."""
 
-    def __init__(self, home_assistant: HomeAssistant, settings: Settings) -> None:
+    def __init__(self, home_assistant: HomeAssistant, settings: Settings, *, panels: bool) -> None:
         self._home_assistant = home_assistant
         serial_number = settings.gateway_serial_number
         self._gateway = {} if serial_number is None else {"gateway_serial_number": serial_number}
+        self._panels = {"panels": True} if panels else {}
         self._events: Subscription
 
     @classmethod
-    async def open(cls, home_assistant: HomeAssistant, settings: Settings) -> ReadingsStream:
-        """Subscribe to the gateway of these settings.
+    async def open(
+        cls, home_assistant: HomeAssistant, settings: Settings, *, panels: bool = False
+    ) -> ReadingsStream:
+        """Subscribe to the gateway of these settings; with `panels`, also to its microinverters.
 
         Raises UnavailableError while Home Assistant starts, RefusedError if it has no such gateway.
         """
-        stream = cls(home_assistant, settings)
+        stream = cls(home_assistant, settings, panels=panels)
         await stream._subscribe()
         return stream
 
     async def _subscribe(self) -> None:
         place = self._home_assistant.place
         try:
-            self._events = await self._home_assistant.subscribe(_SUBSCRIBE, **self._gateway)
+            self._events = await self._home_assistant.subscribe(_SUBSCRIBE, **self._gateway, **self._panels)
         except RefusedError as error:
             if error.code == "unknown_command" and await _is_starting(self._home_assistant):
                 raise UnavailableError(f"{place} is still starting") from None

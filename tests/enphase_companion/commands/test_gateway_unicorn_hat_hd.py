@@ -348,10 +348,3 @@ async def test_the_panels_of_the_gateway_are_shown_as_a_map(display: DisplayComm
     assert display.stop() == 0
     assert hat.is_off
     assert display.output == ""
-
-
-def test_home_assistant_has_no_panels_which_the_error_says(user: CliUser) -> None:
-    user.write_token_settings(home_assistant_url="http://127.0.0.1:1", home_assistant_token="planted.token")
-    result = user.run(main, "--scene", "bars,panels", "--display", str(user.home / "hat.gif"))
-    assert result.status == 2
-    assert "--scene: Home Assistant does not pass the panels on: leave them out, or remove" in result.error

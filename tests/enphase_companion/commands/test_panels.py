@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.commands.gateway_database_meters import main
-
 from ..cli_user import CliUser
 from .running import STOP_TIMEOUT, Command
 
@@ -64,12 +62,3 @@ async def test_panels_are_stored_directly_and_through_the_broker(
     finally:
         for command in (direct, publisher, consumer):
             command.kill()
-
-
-def test_home_assistant_and_panels_exclude_each_other(create_user: Callable[..., CliUser]) -> None:
-    user = create_user()
-    user.write_token_settings(home_assistant_url="http://127.0.0.1:1", home_assistant_token="a.b.c")
-    assert user.run(main, "--keep-panels").error.endswith(
-        "--keep-panels: Home Assistant does not pass the panels on: leave them out, or remove "
-        f"{user.folder}/credentials_token.json: home_assistant_url"
-    )

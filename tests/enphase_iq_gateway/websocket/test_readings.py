@@ -212,6 +212,36 @@ async def test_readings_are_polled_for_a_subscriber_alone(
     assert second.samples[0].measured_at > first.samples[0].measured_at
 
 
+@pytest.mark.parametrize("profile", ["three-phase", "sixty-inverters"])
+async def test_who_wants_panels_gets_the_report_of_each_once(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    await set_up(entry)
+    await disable_all(hass, entry)
+    other, client = await hass_ws_client(hass), await hass_ws_client(hass)
+    await subscribe(other)
+    assert from_content(await subscribe(client, panels=True)).samples
+    first = from_content(await event_of(client))
+    assert {each.serial_number for each in first.inverters} == {
+        each.serial_number for each in simulator.house.inverters
+    }
+    assert sum(each.energy is not None for each in first.inverters) == min(len(first.inverters), 50)
+    await tick()
+    assert from_content(await event_of(client)).samples
+    await tick(300)
+    await tick()
+    events = [from_content(await event_of(client)) for _ in range(3)]
+    (second,) = [event.inverters for event in events if event.inverters]
+    assert all(new.measured_at > old.measured_at for old, new in zip(first.inverters, second, strict=True))
+    assert "meters" in await event_of(other)
+    assert "meters" in await event_of(other)
+
+
 @pytest.mark.parametrize("profile", ["no-meters"])
 async def test_without_a_production_meter_the_sum_of_the_microinverters_is_sent_once_for_each_response(
     hass: HomeAssistant,

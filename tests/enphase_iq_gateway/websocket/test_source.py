@@ -169,6 +169,19 @@ async def test_each_refresh_is_passed_on(
         assert listener.source.capacity is not None
 
 
+async def test_panels_are_passed_on_if_they_are_wanted(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, configure: Configure
+) -> None:
+    await set_up(entry)
+    async with listen(configure(keep_panels=True)) as listener:
+        await listener.until(lambda: any(message.inverters for message in listener.messages))
+        readings, panels = listener.messages[:2]
+        assert readings.samples
+        assert len(panels.inverters) == len(simulator.house.inverters)
+        assert panels.gateway == simulator.serial_number
+        assert listener.metrics["polls_succeeded"] == 1
+
+
 async def test_a_revoked_token_is_one_line_and_a_new_one_is_used_as_soon_as_it_is_there(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -79,7 +79,7 @@ class Key(FieldSchema):
             return ours == theirs
         described, recorded = (theirs, ours) if self.is_recorded else (ours, theirs)
         return all(
-            each in described or ("list" in described and each.startswith("list")) for each in recorded
+            any(each == known or each.startswith(f"{known} of ") for known in described) for each in recorded
         )
 
 
@@ -220,7 +220,10 @@ def _kind(value: Any) -> str:
     """Return the type of a value; of a list with that of its elements, if they are alike."""
     if isinstance(value, list):
         kinds = _comparable(_kind(each) for each in value if not _is_empty(each))
-        return f"list of {kinds.pop()}s" if len(kinds) == 1 else "list"
+        if len(kinds) != 1:
+            return "list"
+        kind, separator, elements = kinds.pop().partition(" of ")
+        return f"list of {kind}s{separator}{elements}"
     return next(name for type_, name in _KINDS if isinstance(value, type_))
 
 

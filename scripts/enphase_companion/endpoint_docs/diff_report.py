@@ -17,6 +17,8 @@ from .markup import FORMATS
 
 #: Columns of output that is not a terminal: no row is wrapped.
 _PLAIN_WIDTH = 1_000
+#: Maximum differences of a table or of Markdown. Two gateways of the same kind have less than a tenth.
+_MAX_SHOWN = 1_000
 #: Columns of a terminal that suffice for the others.
 _REST_WIDTH = 33
 _MIN_WIDTH = 10
@@ -67,14 +69,11 @@ def render_markdown(comparisons: Sequence[Comparison]) -> str:
         parts.append(markup.heading(2, f"From {' to '.join(sides)}"))
         if not comparison.differences:
             parts.append(f"{_NONE.capitalize()}.")
-        endpoints = [
-            (markup.literal(each.request), *_cells(each))
-            for each in comparison.differences
-            if each.key is None
-        ]
+        shown = comparison.differences[:_MAX_SHOWN]
+        endpoints = [(markup.literal(each.request), *_cells(each)) for each in shown if each.key is None]
         if endpoints:
             parts.append(markup.table(("Endpoint", *_HEAD), endpoints, _WIDTHS))
-        keys = (each for each in comparison.differences if each.key is not None)
+        keys = (each for each in shown if each.key is not None)
         for request, differences in groupby(keys, key=lambda each: each.request):
             rows = [
                 (markup.literal(each.key) if each.key else _WHOLE, *map(markup.text, _cells(each)))
@@ -82,6 +81,7 @@ def render_markdown(comparisons: Sequence[Comparison]) -> str:
             ]
             parts.append(markup.heading(3, markup.literal(request)))
             parts.append(markup.table(("Key", *_HEAD), rows, _WIDTHS))
+        parts += _note_omitted(comparison)
     return "\n\n".join(parts) + "\n"
 
 
@@ -110,7 +110,7 @@ def _render(comparison: Comparison, width: int) -> Iterator[RenderableType]:
         return
     rows: list[tuple[Text, ...]] = []
     request = None
-    for each in comparison.differences:
+    for each in comparison.differences[:_MAX_SHOWN]:
         if each.key is None or each.request != request:
             rows.append((Text(each.request, style="cyan"),))
             request = each.request
@@ -128,6 +128,12 @@ def _render(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     for row in rows:
         table.add_row(*row)
     yield table
+    yield from map(Text, _note_omitted(comparison))
+
+
+def _note_omitted(comparison: Comparison) -> list[str]:
+    omitted = len(comparison.differences) - _MAX_SHOWN
+    return [f"{omitted:,} more differences are omitted: --format json has all."] if omitted > 0 else []
 
 
 def _cells(difference: Difference) -> tuple[str, str, str]:

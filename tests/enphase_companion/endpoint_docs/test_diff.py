@@ -69,6 +69,12 @@ def compare(run: Run, home_folder: Path) -> Compare:
         ([{"a": 1}], [{"a": 1}, {"a": "?"}], ["[].a", "type", "integer", "integer or string"]),
         ([{"a": {"b": 1}}], [{"a": [{"b": 1}]}], ["[].a", "type", "object", "list of objects"]),
         ([{"a": [1]}], [{"a": [1, "b"]}], ["[].a", "type", "list of numbers", "list"]),
+        (
+            [{"a": [[1]]}],
+            [{"a": [["b"]]}],
+            ["[].a", "type", "list of lists of numbers", "list of lists of strings"],
+        ),
+        ([{"a": [1, {"b": 1}]}], [{"a": [1, {"b": "c"}]}], ["[].a[].b", "type", "integer", "string"]),
         ([{"a": None}], [{"a": []}], ["[].a", "type", "null", "empty list"]),
         ([{"a": 1}], {"a": 1}, ["", "type", "list of objects", "object"]),
         ([{"a": []}], [{"a": [{"b": 1}]}], ["[].a", "emptiness", "empty list", "list of objects"]),
@@ -283,6 +289,17 @@ def test_names_of_a_gateway_have_no_effect_in_the_output(run: Run, home_folder: 
         out = run("old", "new", "--format", form).out
         assert "\x1b" not in out
         assert "\u202e" not in out
+
+
+def test_the_length_of_the_output_is_limited(run: Run, home_folder: Path) -> None:
+    record(home_folder / "old", "ivp_meters", [{"eid": 1}])
+    record(home_folder / "new", "ivp_meters", [{"eid": 1, **{f"key_{each}": 1 for each in range(1_200)}}])
+    for form in ("table", "markdown"):
+        out = run("old", "new", "--format", form).out
+        assert len(out.splitlines()) < 1_100
+        assert "200 more differences are omitted: --format json has all." in out
+    (comparison,) = json.loads(run("old", "new", "--format", "json").out)["comparisons"]
+    assert len(comparison["differences"]) == 1_200
 
 
 def find_recording(name: str) -> Path:

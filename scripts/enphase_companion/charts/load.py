@@ -41,6 +41,8 @@ from .time_range import Range, Span, before, days_back, split_into_days, split_i
 _DOTS_A_BUCKET = 2
 #: Longer ranges show the energy of each day, then of each month: what goes up and down too often is not seen.
 _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
+#: Up to this long after its first reading, a chart begins with it: else next to nothing would be seen.
+_BEGINNING = 60 * MINUTE
 #: At the ends of a range, a shorter time without readings is not a gap.
 _SHORTEST_GAP = 6 * MINUTE
 
@@ -74,7 +76,9 @@ async def load(database: ReadableDatabase, request: Request, now: float) -> View
     """
     gateway = await select_gateway(database, request.gateway)
     zone = await database.time_zone()
-    span = request.range.span(zone, now)
+    whole_span = request.range.span(zone, now)
+    first = await database.first_reading(gateway)
+    span = _without_empty_start(whole_span, first, round(now * 1000))
     buckets = _buckets(span, zone)
     width = DAY if buckets else _width(span, request.dots)
     unmetered = await database.has_unmetered_batteries(gateway)
@@ -96,7 +100,7 @@ async def load(database: ReadableDatabase, request: Request, now: float) -> View
         without_comparison = [f"no readings to compare with: {comparison.title}"]
         comparison = None
     return View(
-        title=text.format_title(span, zone),
+        title=text.format_title(span, zone) if span is whole_span else text.since(span, zone),
         subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
         span=span,
         zone=zone,
@@ -106,6 +110,7 @@ async def load(database: ReadableDatabase, request: Request, now: float) -> View
         comparison=comparison,
         gaps=gaps,
         notes=[
+            *([] if span is whole_span else [text.BEGUN]),
             *make_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
             *await first_reading_notes(database, gateway, gaps, span, zone, is_day=bool(buckets)),
             *without_comparison,
@@ -129,6 +134,8 @@ async def load_heat_map(database: ReadableDatabase, request: Request, now: float
     notes = make_notes(whole, energies, zone, left_out=False)
     if quantity not in tracks and whole:
         notes.append(f"{LOOKS[quantity].name.lower()} is not known: it needs a meter that is not there")
+    if (first := await database.first_reading(gateway)) is not None and span.start < first < span.end:
+        notes += text.first_reading_note(first, zone, is_day=round(now * 1000) >= first + DAY)
     return View(
         title=text.format_title(span, zone),
         subtitle=f"Gateway {gateway} · {_WIDTHS[QUARTER_HOUR]} in {zone.key}",
@@ -269,6 +276,13 @@ async def select_gateway(database: ReadableDatabase, wanted: str | None) -> str:
             f"{', '.join(there)}"
         )
     return wanted or there[0]
+
+
+def _without_empty_start(span: Span, first: int | None, now: int) -> Span:
+    """Return a range; one that includes now, in the first hour of a database, from its first minute on."""
+    if first is None or not (span.start < first <= now <= span.end and now < first + _BEGINNING):
+        return span
+    return Span(first - first % MINUTE, now - now % MINUTE + MINUTE)
 
 
 def _buckets(span: Span, zone: ZoneInfo) -> list[Span]:

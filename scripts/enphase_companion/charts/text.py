@@ -192,6 +192,12 @@ def format_title(span: Span, zone: ZoneInfo) -> str:
     return f"{_short(start)} to {_short(last)} {last.year}"
 
 
+def since(span: Span, zone: ZoneInfo) -> str:
+    """Return the title of the first hour of a database: its day, and when it begins."""
+    start = datetime.fromtimestamp(span.start / 1000, zone)
+    return f"{_day(start)}, since {start:%H:%M}"
+
+
 def format_bucket(span: Span, zone: ZoneInfo) -> str:
     """Return the name of a day, "13 Sep", a month, "Sep 2025", or a year, "2025"."""
     start = datetime.fromtimestamp(span.start / 1000, zone)
@@ -224,6 +230,9 @@ def length(span: Span) -> str:
     minutes = span.length / 60_000
     return "the last minute" if minutes == 1 else f"the last {format_count(minutes, 'minute')}"
 
+
+#: The note of the first hour of a database.
+BEGUN = "readings have just begun: from an hour on, the chart shows the whole time that was asked for"
 
 # strftime would use the machine's language; charts are in English.
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from development.pictures.house_readings import store
 from enphase_api.models import Quantities
-from enphase_companion.charts.load import Request, load
+from enphase_companion.charts.load import Request, load, load_heat_map
 from enphase_companion.charts.model import Quantity, View
-from enphase_companion.charts.time_range import parse
+from enphase_companion.charts.time_range import Span, parse
 from enphase_companion.message import Message, Sample
 from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.simulator.house import House
@@ -20,6 +22,9 @@ from enphase_companion.storage import Database
 from .conftest import END, GAP, ZURICH, local_seconds
 
 DOTS = 1_000
+
+#: The first reading of another database.
+BEGUN = local_seconds(2026, 10, 24, 14, 3, 20)
 
 
 async def load_view(
@@ -399,3 +404,52 @@ async def test_a_note_says_that_there_is_nothing_to_compare_with(house_url: str)
     view = await load_view(house_url, "2026-10-24", comparison=True)
     assert view.comparison is None
     assert "no readings to compare with: Friday, 23 October 2026" in view.notes
+
+
+@pytest.fixture(scope="module")
+def begun_url(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of a database with the first two minutes of readings, since 14:03:20."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('begun') / 'enphase.db'}"
+    asyncio.run(store(url, ZURICH, house, range(BEGUN, BEGUN + 121)))
+    return url
+
+
+@pytest.mark.parametrize("text", ["today", "day", "week", "month", "year", "2026-10-24", "2026-10-24.."])
+async def test_the_first_minutes_of_a_database_fill_the_picture_and_it_says_so(
+    begun_url: str, text: str
+) -> None:
+    view = await load_view(begun_url, text, BEGUN + 121)
+    assert view.title == "Saturday, 24 October 2026, since 14:03"
+    assert (view.span.start, view.span.end) == ((BEGUN - 20) * 1000, (BEGUN + 160) * 1000)
+    assert not view.buckets
+    assert not view.gaps
+    assert view.notes[0].startswith("readings have just begun")
+    assert view.panels[0].tracks[Quantity.PRODUCTION].values.size == 121
+    assert "every reading" in view.subtitle
+
+
+async def test_the_first_reading_alone_is_a_picture(begun_url: str) -> None:
+    view = await load_view(begun_url, "today", BEGUN)
+    assert view.span == Span((BEGUN - 20) * 1000, (BEGUN + 40) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "title"),
+    [
+        ("today", 3599, "Saturday, 24 October 2026, since 14:03"),
+        ("today", 3600, "Saturday, 24 October 2026"),
+        ("2026-10-23", 121, "Friday, 23 October 2026"),
+        ("2026-10-24T14:04..", 121, "Saturday, 24 October 2026, 14:04 to 14:05"),
+    ],
+)
+async def test_an_hour_later_and_at_other_times_the_chart_shows_what_was_asked_for(
+    begun_url: str, text: str, after: int, title: str
+) -> None:
+    assert (await load_view(begun_url, text, BEGUN + after)).title == title
+
+
+async def test_a_heat_map_says_when_readings_began(begun_url: str) -> None:
+    async with Database(begun_url) as database:
+        request = Request(parse("year"), None, phases=False, dots=DOTS)
+        view = await load_heat_map(database, request, BEGUN + 121, Quantity.PRODUCTION)
+    assert view.notes == ["the first readings are of 24 October 2026, 14:03"]

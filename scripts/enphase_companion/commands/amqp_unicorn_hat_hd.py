@@ -64,6 +64,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
         lambda: "broker?" if consumer.problem.text else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
+        keeps_day=True,
     )
 
     async def take(message: Message) -> None:

@@ -63,6 +63,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
         lambda: "gateway?" if source.problem else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
+        keeps_day=True,
     )
 
     async def take(message: Message) -> None:

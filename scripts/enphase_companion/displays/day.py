@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,46 @@ class Day:
     def consumed(self) -> float | None:
         """Wh of this day; None if not metered."""
         return self._energies[1]
+
+    @property
+    def quarter_hour(self) -> int:
+        """Quarter-hours from the epoch to the end of the latest column."""
+        return int(self._midnight // QUARTER_HOUR) + self._columns
+
+    def as_content(self) -> dict[str, Any]:
+        """Return the day as JSON objects."""
+        return {
+            "read_at": self._read_at,
+            "midnight": self._midnight,
+            "columns": self._columns,
+            "sums": self._sums.tolist(),
+            "counts": self._counts.tolist(),
+            "energies": self._energies,
+            "counters": self._counters,
+            "is_whole": self.is_whole,
+        }
+
+    def restore(self, content: Any) -> None:
+        """Continue the day of `as_content`; what is taken later decides whether it has ended.
+
+        Raises ValueError for any other content, which changes nothing.
+        """
+        try:
+            sums = np.array(content["sums"], dtype=float).reshape(2, _MOST)
+            counts = np.array(content["counts"], dtype=int).reshape(2, _MOST)
+            read_at, midnight = float(content["read_at"]), float(content["midnight"])
+            columns, is_whole = int(content["columns"]), bool(content["is_whole"])
+            energies = [None if each is None else float(each) for each in content["energies"]]
+            counters = [
+                None if each is None else (float(each[0]), float(each[1])) for each in content["counters"]
+            ]
+        except (KeyError, IndexError, TypeError, OverflowError) as error:
+            raise ValueError(f"{type(error).__name__} {error}") from None
+        if not (0 <= columns <= _MOST and len(energies) == len(counters) == 2 and np.isfinite(sums).all()):
+            raise ValueError("values out of range")
+        self._sums, self._counts, self._columns = sums, counts, columns
+        self._read_at, self._midnight, self.is_whole = read_at, midnight, is_whole
+        self._energies, self._counters = energies, counters
 
     def take(self, powers: Powers) -> None:
         """Add powers that are not older than the last ones."""

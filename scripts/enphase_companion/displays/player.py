@@ -66,10 +66,14 @@ class Player:
                 await self._service.unless_stopped(_in_thread(thread, self._display.end_of_round))
                 if self._display.is_animation:
                     break
+                if (file := self._state.day_file) is not None and file.is_due:
+                    await self._service.unless_stopped(_in_thread(thread, file.write))
         finally:
             # Not awaited: a task that is cancelled twice must still switch the LEDs off.
             thread.shutdown(wait=True, cancel_futures=True)
             self._display.close()
+            if self._state.day_file is not None and not self._display.is_animation:
+                self._state.day_file.write()
         if self._state.powers is None:
             raise CommandError("no reading arrived: the animation shows only that")
 

@@ -15,6 +15,7 @@ from .. import units
 from ..message import WHOLE, InverterSample, Message
 from .bars import Chart
 from .day import Day
+from .day_file import DayFile
 from .icons import Weather
 from .panels import Array
 
@@ -43,10 +44,11 @@ class DisplayState:
         continuous: float | None = None,
         clock: Callable[[], float] = time.time,
         zone: tzinfo | None = None,
+        keeps_day: bool = False,
     ) -> None:
         """`trouble` returns a short text for a current problem; `capacity`, `continuous`: W, see Chart.
 
-        `zone`: see Day.
+        `zone`: see Day; `keeps_day`: see DayFile.
         """
         self._trouble = trouble
         self._clock = clock
@@ -58,6 +60,7 @@ class DisplayState:
         self.weather: Weather | None = None
         self.powers: Powers | None = None
         self.day = Day(zone)
+        self.day_file = DayFile(self.day) if keeps_day else None
         self._panels: dict[str, InverterSample] = {}
         self._panels_read_at = 0.0
         self._most_of_panel = 0.0
@@ -66,6 +69,8 @@ class DisplayState:
 
     def take_message(self, message: Message) -> None:
         """Take the readings of the meters, or the reports of the panels."""
+        if self.day_file is not None:
+            self.day_file.open(message.gateway)
         if message.inverters:
             self.take_panels(message)
         else:

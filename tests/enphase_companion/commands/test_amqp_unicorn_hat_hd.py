@@ -64,7 +64,11 @@ class DisplayCommand(Command):
 @pytest.fixture
 def display(amqp_url: str, user: CliUser, tmp_path: Path) -> Iterator[DisplayCommand]:
     hat = HatRecording(tmp_path / "bus")
-    user.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": user.simulator.weather_url}
+    user.environment |= {
+        **hat.environment,
+        "ENPHASE_WEATHER_HOST": user.simulator.weather_url,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
     exchange_name = f"Enphase.{time.time_ns()}"
     running = DisplayCommand(user, NAME, tmp_path / "log", hat=hat, url=amqp_url, exchange_name=exchange_name)
     running.write_settings()

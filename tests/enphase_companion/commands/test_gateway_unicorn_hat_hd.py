@@ -60,7 +60,11 @@ def display(
     user = create_user(getattr(request, "param", "three-phase"))
     user.trust_gateway()
     hat = HatRecording(tmp_path / "bus")
-    user.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": user.simulator.weather_url}
+    user.environment |= {
+        **hat.environment,
+        "ENPHASE_WEATHER_HOST": user.simulator.weather_url,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
     running = DisplayCommand(user, NAME, tmp_path / "log", hat=hat)
     running.write_settings(gateway_token=user.simulator.token())
     yield running
@@ -86,6 +90,9 @@ async def test_a_hat_shows_weather_power_and_bars_and_is_off_at_the_end(
     await wait_until(lambda: len(hat.bars) > 60, 60)
     assert display.stop() == 0
     assert hat.is_off
+    assert [file.name for file in display.log.parent.rglob("hat-*.json")] == [
+        f"hat-{simulator.serial_number}.json"
+    ]
     # The rising sun is shown until the first reading, the weather once it is known.
     assert hat.has_shown(icon(Weather.RAIN, 0.4))
     line = hat.bars[-1]

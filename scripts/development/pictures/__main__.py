@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,15 +88,7 @@ def database_pyplot_meters() -> None:
     _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
     _chart("database_pyplot_meters_year.png", "2025-07-01..2026-06-30", 900, "--heatmap")
     _chart("database_pyplot_meters_panels.png", "2026-06-01..2026-06-30", 300, "--panels")
-    tariff = PROJECT / "configuration" / "tariff.json.example"
-    _chart(
-        "database_pyplot_meters_costs.png",
-        "2026-06-01..2026-06-30",
-        300,
-        "--costs",
-        "--tariff-file",
-        str(tariff),
-    )
+    _chart("database_pyplot_meters_costs.png", "2026-06-01..2026-06-30", 300, "--costs")
 
 
 def gateway_pyplot_meters() -> None:
@@ -140,7 +133,12 @@ def _chart(name: str, days: str, step: int, *arguments: str) -> None:
         else:
             asyncio.run(store(url, zone, House(PROFILES["battery"], 1, START, 8.5), moments))
         command = str(Path(sys.executable).with_name("enphase-database-pyplot-meters"))
-        environment = {"PATH": os.environ["PATH"], "HOME": folder, "ENPHASE_DATABASE_URL": url}
+        shutil.copy(PROJECT / "configuration" / "tariff.json.example", Path(folder, "tariff.json"))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ENPHASE_CONFIGURATION": folder,
+            "ENPHASE_DATABASE_URL": url,
+        }
         drawn_to = ["--output", str(IMAGES / name)]
         subprocess.run([command, "--range", days, *drawn_to, *arguments], env=environment, check=True)
     print(f"docs/images/{name}")

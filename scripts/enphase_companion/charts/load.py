@@ -353,9 +353,12 @@ def find_gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
 
 
 def make_notes(
-    whole: Mapping[str, Sequence[Point]], energies: Mapping[str, Energy], zone: ZoneInfo, *, left_out: bool
+    whole: Mapping[str, object], energies: Mapping[str, Energy], zone: ZoneInfo, *, left_out: bool
 ) -> list[str]:
-    """Return notes about readings; `left_out`: totals have energy from gaps that is not drawn."""
+    """Return notes about readings, of which `whole` has those of each meter.
+
+    `left_out`: totals have energy from gaps that is not drawn.
+    """
     notes = []
     recovered = max(
         (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0

@@ -91,9 +91,9 @@ async def load_costs(
     gaps = find_gaps(series[NET], span, round(now * 1000))
     notes = [
         f"prices of {source}",
-        *make_notes(series, energies, zone, left_out=sums.has_left_out),
+        *make_notes(energies, energies, zone, left_out=sums.has_left_out),
         *await first_reading_notes(database, gateway, gaps, span, zone, is_day=split is not split_into_hours),
-        *(text.cost_notes(sums, totals) if series[NET] else []),
+        *(text.cost_notes(sums, totals) if energies else []),
         *await load_energy_by_phase(database, gateway, span, energies),
     ]
     comparison = None

@@ -109,26 +109,26 @@ _LEAST_UNPRICED, _PART_UNPRICED = 100.0, 0.01
 def cost_notes(sums: Sums, totals: Totals) -> list[str]:
     """Return notes about what is not known of costs, or not exactly."""
     notes = []
-    if sums.costs.import_cost is None:
-        notes.append("import cost is not known: the tariff has no import price for this time")
-    if sums.costs.export_income is None:
-        notes.append("export income is not known: the tariff has no export price for this time")
-    if sums.costs.import_cost is not None and sums.costs.saved is None:
-        notes.append("what self-consumption saved is not known: it needs a meter that is not there")
-    for energy, (priced, unpriced), cost, name in (
-        (totals.imported, sums.imported, sums.costs.import_cost, "import"),
-        (totals.exported, sums.exported, sums.costs.export_income, "export"),
+    for energy, (priced, unpriced), cost, name, direction in (
+        (totals.imported, sums.imported, sums.costs.import_cost, "import cost", "import"),
+        (totals.exported, sums.exported, sums.costs.export_income, "export income", "export"),
     ):
-        if energy is None or cost is None:
+        if energy is None:
             continue
         least = max(_LEAST_UNPRICED, _PART_UNPRICED * energy)
-        if unpriced > least:
-            notes.append(f"{format_energy(unpriced)} of {name} have no price in the tariff and are left out")
         if (missing := energy - priced - unpriced) > least:
             notes.append(
-                f"{format_energy(missing)} of {name} are left out: prices change within a day, and "
+                f"{format_energy(missing)} of {direction} are left out: prices change within a day, and "
                 "quarter-hours of that time are not stored"
             )
+        elif cost is None:
+            notes.append(f"{name} is not known: the tariff has no {direction} price for this time")
+        elif unpriced > least:
+            notes.append(
+                f"{format_energy(unpriced)} of {direction} have no price in the tariff and are left out"
+            )
+    if sums.costs.import_cost is not None and sums.costs.saved is None:
+        notes.append("what self-consumption saved is not known: it needs a meter that is not there")
     if sums.has_mean_price:
         notes.append("energy from gaps counts at the mean of the prices in the gap")
     return notes

@@ -210,7 +210,12 @@ async def test_days_of_which_only_the_sum_is_kept_have_costs_with_one_price_a_da
     by_time = await load(url, "2026-06-01..2026-06-04")
     bars = np.array(values(by_time, Quantity.IMPORT_COST))
     assert np.isnan(bars).tolist() == [True] * 3 + [False]
-    assert any("of import are left out: prices change within a day" in note for note in by_time.notes)
+    note = "of import are left out: prices change within a day, and quarter-hours of that time are not stored"
+    assert any(note in each for each in by_time.notes)
+    nothing = await load(url, "2026-06-01..2026-06-02")
+    assert nothing.panels[0].tracks == {}
+    assert f"19.2 kWh {note}" in nothing.notes
+    assert not any("has no import price" in each or "no readings" in each for each in nothing.notes)
 
 
 async def test_what_has_no_price_is_unknown_and_not_free(url: str) -> None:

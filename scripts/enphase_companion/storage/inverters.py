@@ -142,21 +142,29 @@ def build_rows(
 
 async def insert(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Insert the rows whose key is absent, and roll up their days."""
-    # Two programs that write the same day take turns, so that its rollup has the readings of both.
-    await connection.execute(
-        select(gateways.c.id)
-        .where(gateways.c.id.in_(sorted({row[0] for row in rows})))
-        .order_by(gateways.c.id)
-        .with_for_update()
-    )
-    # Locked, so that no day is rolled up while the time zone is changed.
-    calendar = await get_calendar(connection, lock=True)
+    calendar = await _begin(connection, {row[0] for row in rows})
     await insert_if_absent(connection, inverter_readings, rows)
     touched: dict[tuple[int, int], set[int]] = defaultdict(set)
     for gateway, measured_at, inverter, *_ in rows:
         touched[gateway, calendar.start(Resolution.DAY, measured_at)].add(inverter)
     for (gateway, day), wanted in sorted(touched.items()):
         await _roll_up(connection, calendar, gateway, day, wanted)
+
+
+async def _begin(connection: AsyncConnection, gateway_ids: Collection[int]) -> Calendar:
+    """Lock the days of these gateways until the transaction ends, and return the calendar.
+
+    Programs that write the same day take turns, so that its rollup has the readings of all. No statement of
+    the transaction may read without a lock before: it would see no later readings of the others.
+    """
+    await connection.execute(
+        select(gateways.c.id)
+        .where(gateways.c.id.in_(sorted(gateway_ids)))
+        .order_by(gateways.c.id)
+        .with_for_update()
+    )
+    # Locked, so that no day is rolled up while the time zone is changed.
+    return await get_calendar(connection, lock=True)
 
 
 async def _roll_up(
@@ -287,7 +295,7 @@ async def _prune_before(connection: AsyncConnection, gateway: int, end: int) -> 
 
 
 async def _rebuild_gateway(connection: AsyncConnection, gateway: int, since: int) -> None:
-    calendar = await get_calendar(connection, lock=True)
+    calendar = await _begin(connection, [gateway])
     oldest = await _find_oldest(connection, gateway, since)
     if oldest is None:
         return

@@ -244,10 +244,10 @@ async def _insert_all(
     connection: AsyncConnection, rows: Sequence[Row], inverter_rows: Sequence[inverters.Row]
 ) -> Sequence[Row]:
     """Insert readings of meters and of microinverters; return the former for which no time is free."""
-    left = await _insert(connection, rows) if rows else ()
     if inverter_rows:
+        # First, because it locks.
         await inverters.insert(connection, inverter_rows)
-    return left
+    return await _insert(connection, rows) if rows else ()
 
 
 async def _insert(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[Row]:

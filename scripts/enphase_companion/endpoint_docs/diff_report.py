@@ -12,6 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from enphase_api.json_values import printable
+
 from .diff import CATALOGUE, Difference
 from .markup import FORMATS
 
@@ -19,6 +21,8 @@ from .markup import FORMATS
 _PLAIN_WIDTH = 1_000
 #: Maximum differences of a table or of Markdown. Two gateways of the same kind have less than a tenth.
 _MAX_SHOWN = 1_000
+_MAX_NAME_LENGTH = 256
+_FIRST = "Endpoint and key"
 #: Columns of a terminal that suffice for the others.
 _REST_WIDTH = 33
 _MIN_WIDTH = 10
@@ -104,7 +108,7 @@ def show_table(comparisons: Sequence[Comparison]) -> None:
 def _render(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     count = len(comparison.differences)
     summary = f"{count:,} difference{'s' * (count != 1)}" if count else _NONE
-    sides = (_side(_escape(each), each) for each in (comparison.old, comparison.new))
+    sides = (_side(printable(each), each) for each in (comparison.old, comparison.new))
     yield Text(f"From {' to '.join(sides)}: {summary}", style="bold")
     if not count:
         return
@@ -115,14 +119,14 @@ def _render(comparison: Comparison, width: int) -> Iterator[RenderableType]:
             rows.append((Text(each.request, style="cyan"),))
             request = each.request
         if each.key is not None:
-            rows.append((Text(f"  {_escape(each.key) if each.key else _WHOLE}"),))
+            rows.append((Text(f"  {printable(each.key, _MAX_NAME_LENGTH) if each.key else _WHOLE}"),))
         change, old, new = _cells(each)
         rows[-1] += Text(change), Text(f"{old} → {new}" if old and new else old or new)
-    longest = max(len(first) for first, *_ in rows)
+    longest = max(len(_FIRST), *(len(first) for first, *_ in rows))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     # A narrow terminal wraps the words of the last column first.
     first_width = max(min(longest, width - _REST_WIDTH), _MIN_WIDTH)
-    table.add_column("Endpoint and key", overflow="fold", width=first_width)
+    table.add_column(_FIRST, overflow="fold", width=first_width)
     table.add_column("Change")
     table.add_column("Before → after", overflow="fold", max_width=max(width - first_width - 15, _MIN_WIDTH))
     for row in rows:
@@ -142,8 +146,3 @@ def _cells(difference: Difference) -> tuple[str, str, str]:
 
 def _side(shown: str, name: str) -> str:
     return name if name == CATALOGUE else f"firmware {shown}"
-
-
-def _escape(name: str) -> str:
-    """Return an untrusted name as pages show it, without the backticks."""
-    return FORMATS["markdown"].literal(name)[1:-1]

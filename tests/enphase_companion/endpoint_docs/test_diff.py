@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,12 @@ import pytest
 
 from enphase_companion.commands.gateway_generate_docs import main
 from enphase_companion.endpoint_docs.answers import NOTES
+from tests.recordings import find_recording
 
 from ..cli_user import Result
 
 Run = Callable[..., Result]
 Compare = Callable[..., list[list[str | None]]]
-
-#: Read at import, as tests run without variables named ENPHASE_*.
-FOLDERS = os.environ.get("ENPHASE_RECORDINGS", "").split(os.pathsep)
 
 SERIAL = "122249017193"
 
@@ -154,6 +152,23 @@ def test_xml_has_neither_lists_nor_types(compare: Compare) -> None:
         ["envoy_info.device.new", "emptiness", "empty element", "text"],
         ["envoy_info.package.build", "added", "", "empty element"],
     ]
+
+
+def test_the_table_fits_the_terminal(run: Run, home_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(
+        home_folder / "old", "ivp_meters", [{"eid": 1, "an_object_with_many_words": {"and_a_longer_key": []}}]
+    )
+    record(
+        home_folder / "new",
+        "ivp_meters",
+        [{"eid": "1", "an_object_with_many_words": {"and_a_longer_key": [{}, {"b": 1}]}}],
+    )
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", run("old", "new").out).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "an_object_with_many_words" in "".join(lines)
+    assert "string" in lines[-1]
 
 
 def test_endpoints_and_queries_that_only_one_gateway_answers(run: Run, home_folder: Path) -> None:
@@ -300,13 +315,6 @@ def test_the_length_of_the_output_is_limited(run: Run, home_folder: Path) -> Non
         assert "200 more differences are omitted: --format json has all." in out
     (comparison,) = json.loads(run("old", "new", "--format", "json").out)["comparisons"]
     assert len(comparison["differences"]) == 1_200
-
-
-def find_recording(name: str) -> Path:
-    found = [Path(each) / name for each in FOLDERS if each and (Path(each) / name).is_dir()]
-    if not found:
-        pytest.skip(f"recording {name}: not in a folder that ENPHASE_RECORDINGS names")
-    return found[0]
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """Anonymize answers: replace whatever identifies a person, place or device with placeholders.
 
 Equal values get equal placeholders, of the same form, and equal answers give equal results. Measured values,
-states, versions and meter ids are kept. A string is kept only if it is a known value or looks like an
-identifier in a program: an unknown one is replaced rather than disclosed. The same applies to field names, as
-a gateway may list objects under serial numbers, addresses or host names.
+states, versions and meter ids are kept. A string is kept only if it is a known value or consists of
+technical words: an unknown one is replaced rather than disclosed. The same applies to field names, as a
+gateway may list objects under serial numbers, addresses or host names.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from .placeholders import (
     is_numbered_placeholder,
     is_placeholder,
     parse_timestamp,
+    remove_placeholders,
     shift,
     shift_text,
 )
 from .schema import generalize_name
+from .vocabulary import is_technical
 
 _SERIAL = {"serial", "serialnum", "serialnumber", "sn", "eserial"}
 _IDENTIFYING = {
-    "address", "bssid", "cert", "certificate", "city", "company", "cookie", "country", "customer", "dns",
+    "account", "accountid", "address", "bssid", "cert", "certificate", "city", "company", "cookie", "country",
+    "customer", "dns",
     "domain", "email", "essid", "fingerprint", "firstname", "guid", "host", "hostname", "installer", "jwt",
     "key", "lastname", "logger", "mail", "mobile", "name", "owner", "passphrase", "passwd", "password",
     "phone", "pin", "postal", "postcode", "psk", "region", "secret", "session", "site", "ssid", "street",
-    "suburb", "token", "uri", "url", "user", "username", "uuid", "zip",
+    "suburb", "systemid", "token", "uri", "url", "user", "username", "uuid", "zip",
 }  # fmt: skip
 #: Those that hold the name of a person, house or device: it is replaced wherever it occurs again.
 _NAMES = {
@@ -45,7 +48,19 @@ _NAMES = {
 }  # fmt: skip
 #: Fields in the catalogue with names that the owner chooses.
 _CHOSEN_BY_OWNER = {"load_name", "logger"}
-_LOCATION = {"coordinates", "gps", "lat", "latitude", "lng", "location", "lon", "longitude", "position"}
+_LOCATION = {
+    "coord",
+    "coordinates",
+    "geo",
+    "gps",
+    "lat",
+    "latitude",
+    "lng",
+    "location",
+    "lon",
+    "longitude",
+    "position",
+}
 _TIME = {
     "at", "created", "date", "epoch", "expires", "expiry", "gmt", "installed", "since", "time", "timestamp",
     "until", "update", "updated",
@@ -62,8 +77,6 @@ _HARMLESS_CHILDREN = {
 _LATITUDE, _LONGITUDE = 51.4779, -0.0015
 
 _IDENTIFIER = re.compile(r"-?[A-Za-z0-9_.:/+,#%-]{0,64}|\d+(?:\.\d+)? ?[A-Za-z%]{1,4}")
-#: The placeholder of an e-mail address.
-_E_MAIL = re.compile(r"owner\d+@example\.com")
 #: A shifted timestamp, which is not prose although it has spaces.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)?")
 #: The form of names of people and places.
@@ -71,6 +84,13 @@ _PROPER_NAME = re.compile(r"[A-Z][a-z]+(?:[._-]?[A-Z][a-z]+)*")
 #: In field names without underscores: those join the words of identifiers, such as Export_Limit_Type.
 _PROPER_FIELD = re.compile(r"[A-Z][a-z]+(?:[.-]?[A-Z][a-z]+)*")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
+#: A version, unless it has the form of a local address, a MAC address, a coordinate or a serial number.
+_VERSION_TEXT = re.compile(
+    r"(?!(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.\d+\.)(?!(?:[0-9A-Fa-f]{2}[:-]){5})"
+    r"(?!(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}$)(?![A-Z]?-?\d+\.\d{5,}$)(?!.*\d{8})[\w./+-]*"
+)
+#: In field names: those of firmware have words, joined by underscores, or are ids.
+_NO_WORDS = re.compile(r"(?![1-9]\d*$).*(?:[^A-Za-z0-9_]|\d{3})")
 _AMERICAN_DAY = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
 _MIN_SERIAL = 10**5
 _SERIAL_RANGE = range(10**11, 10**14)
@@ -93,6 +113,8 @@ def anonymize(recording: Recording, endpoints: tuple[Endpoint, ...], placeholder
             placeholders.learn_serial(str(value))
         elif _words(name) & _NAMES and isinstance(value, str):
             placeholders.learn_name(value)
+        elif _words(name) & _LOCATION and isinstance(value, float):
+            placeholders.learn_coordinate(value)
     newest = max(
         (at for name, value in values if _words(name) & _TIME and (at := parse_timestamp(value))), default=0
     )
@@ -122,18 +144,24 @@ class _Anonymizer:
             known = fields.get(path, {})
             inside = f"{path}." if path else ""
             identifies = bool(_words(name) & (_IDENTIFYING | _SERIAL))
+            is_map = _is_map(value, path) and not known
+            is_location = bool(_words(name) & _LOCATION)
             result = {}
             for key, content in value.items():
-                name = self._anonymize_name(key, known, in_identifying=identifies)
-                result[name] = self._anonymize_member(
-                    content, fields, f"{inside}{generalize_name(name)}", key, known
+                shown = self._anonymize_name(key, known, in_identifying=identifies, in_map=is_map)
+                # What is in a location is one, whatever its name.
+                of = f"{name}_{key}" if is_location and key not in known else key
+                result[shown] = self._anonymize_member(
+                    content, fields, f"{inside}{generalize_name(shown)}", of, known
                 )
             return result
         if isinstance(value, list):
             return [self.anonymize_tree(each, fields, f"{path}[]", name) for each in value]
         return self._anonymize_value(name, value, None)
 
-    def _anonymize_name(self, key: str, known: Mapping[str, Field], *, in_identifying: bool) -> str:
+    def _anonymize_name(
+        self, key: str, known: Mapping[str, Field], *, in_identifying: bool, in_map: bool
+    ) -> str:
         """Return a field's name if it is an identifier in a program, else a placeholder."""
         if key in known:
             return key
@@ -150,6 +178,11 @@ class _Anonymizer:
             or self._placeholders.is_known_name(name)
             or not _IDENTIFIER.fullmatch(name)
             or _PROPER_FIELD.fullmatch(name)
+            or (
+                ((in_map and not name.isdecimal()) or _NO_WORDS.match(name))
+                and not is_technical(name, strict=True)
+                and not _HARMLESS_CHILDREN.issuperset(_split(name))
+            )
             or (
                 in_identifying
                 and not all({word, _singular(word)} & _HARMLESS_CHILDREN for word in _split(name))
@@ -198,6 +231,8 @@ class _Anonymizer:
 
     def _anonymize_number(self, words: set[str], value: Any, known: Field | None) -> Any:
         is_unknown = known is None
+        if self._placeholders.is_known_coordinate(value):
+            return _LONGITUDE
         if (
             # Fewer digits are a count of something with a serial number, if the catalogue knows the field.
             (words & _SERIAL and (is_unknown or abs(value) >= _MIN_SERIAL))
@@ -227,8 +262,16 @@ class _Anonymizer:
         if self._placeholders.is_known_name(value) and known is None:
             return Placeholder("example")
         shifted = DAY if _AMERICAN_DAY.fullmatch(value) else shift_text(value, self._offset)
-        replaced = shifted if words & _VERSION else self._placeholders.replace_in_text(shifted)
-        if not _IDENTIFIER.fullmatch(_E_MAIL.sub("", replaced)) and not _TIMESTAMP.fullmatch(replaced):
+        is_version = words & _VERSION and _VERSION_TEXT.fullmatch(value)
+        replaced = shifted if is_version else self._placeholders.replace_in_text(shifted)
+        if _TIMESTAMP.fullmatch(replaced):
+            return value if replaced == value else Placeholder(replaced)
+        left = remove_placeholders(replaced)
+        if not _IDENTIFIER.fullmatch(left):
+            return TEXT
+        # The words of an enumeration are known, except new ones.
+        is_strict = not is_version and (known is None or bool(known.values))
+        if not is_technical(left, strict=is_strict) or self._placeholders.has_known_name(left):
             return TEXT
         if replaced != value:
             return Placeholder(replaced)
@@ -245,6 +288,11 @@ def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _values(each, name)
     else:
         yield name, tree
+
+
+def _is_map(value: Mapping[str, Any], path: str) -> bool:
+    """Whether an object may list equal things by name; elements of a list are none, nor is the answer."""
+    return path != "" and not path.endswith("[]") and len(set(map(type, value.values()))) == 1
 
 
 def _words(name: str) -> set[str]:

@@ -71,6 +71,18 @@ _NUMBERED = re.compile(r"(?:name|serial)-\d+|owner\d+@example\.com|host\d+\.exam
 _WORDS = ("example", "hidden", TEXT)
 
 
+#: All placeholders that can be a part of a text.
+_ANY = re.compile(
+    r"00:00:5E:00:53:[0-9A-F]{2}|0{8}-0{4}-0{4}-0{4}-0{12}|2001:db8::[0-9a-f]+|192\.0\.2\.\d+|hidden|"
+    + _NUMBERED.pattern
+)
+
+
+def remove_placeholders(text: str) -> str:
+    """Return the rest of a text in which identifying parts were replaced."""
+    return _ANY.sub("", text)
+
+
 def is_numbered_placeholder(text: str) -> bool:
     """Whether this is the placeholder of one of several things, from this run or an earlier one."""
     return _NUMBERED.fullmatch(text) is not None
@@ -90,9 +102,12 @@ _OPAQUE = re.compile(
 )
 _E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _MAC = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
-_BARE_MAC = re.compile(r"\b(?=[0-9a-fA-F]*[a-fA-F])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12}\b")
+_BARE_MAC = re.compile(
+    r"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*[a-fA-F])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12}(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z.])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![0-9A-Za-z.])"
+)
 _IP_4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_IP_6 = re.compile(r"(?<![\w:])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?![\w:])")
+_IP_6 = re.compile(r"(?<![A-Za-z0-9:])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?![\w:])")
 #: Only local and the most common top-level domains, as a gateway's identifiers contain dots too.
 _HOST = re.compile(
     r"(?<![\w.-])[\w-]++(?:\.[\w-]++)*?\.(?:local|localdomain|lan|home|internal|box|example|com|net|org)(?![\w-])",
@@ -109,6 +124,8 @@ _MIN_SERIAL_LENGTH = 6
 _MAX_SERIAL_LENGTH = 32
 #: Names of people, houses and devices are rarely shorter; identifiers in programs often are.
 _MIN_NAME_LENGTH = 4
+#: With more, texts are not searched for them: a site has some names, not hundreds.
+_MAX_NAMES = 200
 
 
 class Placeholders:
@@ -120,6 +137,7 @@ class Placeholders:
         self._used: set[str] = set()
         self._serials: set[str] = set()
         self._names: set[str] = set()
+        self._coordinates: set[float] = set()
 
     def learn_serial(self, serial: str) -> None:
         """Replace this serial number wherever it occurs."""
@@ -132,9 +150,22 @@ class Placeholders:
         if _MIN_NAME_LENGTH <= len(name) <= MAX_LENGTH:
             self._names.add(name)
 
+    def learn_coordinate(self, degrees: float) -> None:
+        """Replace this latitude or longitude wherever it occurs; a whole number is none."""
+        if not degrees.is_integer():
+            self._coordinates.add(degrees)
+
+    def is_known_coordinate(self, value: Any) -> bool:
+        """Whether this is a learned latitude or longitude."""
+        return isinstance(value, float) and value in self._coordinates
+
     def is_known_name(self, text: str) -> bool:
         """Whether this is a learned name."""
         return text in self._names
+
+    def has_known_name(self, text: str) -> bool:
+        """Whether a learned name is a part of this text."""
+        return len(self._names) <= _MAX_NAMES and any(name in text for name in self._names)
 
     def for_name(self, name: str) -> Placeholder:
         """Return the placeholder of a field's name."""

@@ -90,7 +90,7 @@ _VERSION_TEXT = re.compile(
     r"(?!(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}$)(?![A-Z]?-?\d+\.\d{5,}$)(?!.*\d{8})[\w./+-]*"
 )
 #: In field names: those of firmware have words, joined by underscores, or are ids.
-_NO_WORDS = re.compile(r"(?![1-9]\d*$).*(?:[^A-Za-z0-9_]|\d{3})")
+_NO_WORDS = re.compile(r"(?![1-9]\d*$).*(?:[^A-Za-z0-9_]|\d{5})")
 _AMERICAN_DAY = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
 _MIN_SERIAL = 10**5
 _SERIAL_RANGE = range(10**11, 10**14)

@@ -132,6 +132,20 @@ async def test_an_interrupted_upgrade_continues(database: Database, database_url
     assert await fetch_rows(database_url, "SELECT COUNT(*) FROM days") == [(1,)]
 
 
+async def test_tables_of_the_first_version_are_upgraded_and_keep_their_readings(
+    database: Database, database_url: str
+) -> None:
+    await database.write([build_message(0)])
+    for table in ("inverters", "inverter_readings", "inverter_days"):
+        await execute_sql(database_url, f"DROP TABLE {table}")
+    await execute_sql(database_url, "UPDATE schema_version SET version_num = '0001'")
+    with pytest.raises(StorageError, match="enphase-database upgrade"):
+        await database.inverters(GATEWAY, 0, 1)
+    await database.upgrade()
+    assert await fetch_rows(database_url, "SELECT COUNT(*) FROM readings") == [(1,)]
+    assert await database.inverters(GATEWAY, 0, 1) == []
+
+
 async def test_a_database_keeps_the_time_zone_of_its_creation(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,8 @@ from yarl import URL
 
 from enphase_companion.commands.amqp_unicorn_hat_hd import NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
-from enphase_companion.message import encode
+from enphase_companion.displays.panels import Array, draw_panels
+from enphase_companion.message import InverterSample, Message, encode
 from tests.services.rabbitmq import RabbitMQ
 
 from ..amqp_helpers import BrokerInspector, build_message, wait_until
@@ -124,6 +125,26 @@ async def test_only_the_newest_reading_is_shown(display: DisplayCommand) -> None
     await wait_until(lambda: hat.has_shown_text("1.23 kW"), 60)
     assert not any(hat.has_shown_text(f"{watts} W") for watts in range(600, 700))
     assert display.stop() == 0
+
+
+async def test_published_panels_are_shown_as_a_map_beside_a_flood_of_readings(
+    display: DisplayCommand,
+) -> None:
+    hat = display.recording
+    display.start("--scene", "panels", "--peak-power", "600")
+    await display.publish_until(lambda: encode_power(500), lambda: hat.frames)
+    now = round(time.time())
+    samples = tuple(
+        InverterSample(f"48210000000{number}", 1000 * now, power, None)
+        for number, power in enumerate((300.0, 300.0))
+    )
+    panels = encode(Message("122300000001", now, (), inverters=samples))
+    await display.publish(panels, key="Inverters")
+    await display.publish(*[encode_power(500) for _ in range(50)])
+    expected = draw_panels(Array((300.0, 300.0), 300.0), 0)
+    await wait_until(lambda: hat.has_shown(expected), 60)
+    assert display.stop() == 0
+    assert display.output == ""
 
 
 async def test_messages_of_enphase_api_are_shown(display: DisplayCommand) -> None:

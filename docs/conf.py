@@ -34,7 +34,7 @@ autodoc_default_options = {
     "members": True,
     "undoc-members": True,
     # Of base classes that are no part of the public modules; not of Python's own.
-    "inherited-members": "Exception, Enum, StrEnum, str, tuple, object",
+    "inherited-members": "BaseException, Exception, Enum, StrEnum, str, tuple, object",
 }
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -49,3 +49,8 @@ html_logo = html_favicon = "images/icon.svg"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_extra_path = ["../build/site-files"]
+
+# Links to this project are checked while building; GitHub makes anchors in the browser.
+linkcheck_ignore = [html_baseurl, f"{_PROJECT['urls']['Homepage']}/blob/", "https://envoy.local"]
+linkcheck_anchors_ignore_for_url = ["https://github.com/"]
+linkcheck_timeout = 20

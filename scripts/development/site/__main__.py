@@ -41,7 +41,14 @@ def main() -> int:
 
 
 def _sphinx(builder: str, output: Path) -> int:
-    options = ["--quiet", "--fail-on-warning", "--doctree-dir", str(_BUILD / "site-doctrees")]
+    options = [
+        "--quiet",
+        "--jobs",
+        "auto",
+        "--fail-on-warning",
+        "--doctree-dir",
+        str(_BUILD / "site-doctrees"),
+    ]
     return run_sphinx(["--builder", builder, *options, str(PROJECT / "docs"), str(output)])
 
 

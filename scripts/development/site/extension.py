@@ -12,6 +12,7 @@ from typing import Any
 import tomllib
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util.logging import getLogger
 
 from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
 from enphase_companion.endpoint_docs.json_schema import build_schema
@@ -30,6 +31,7 @@ _MODULES = {
 }
 _URLS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["urls"]
 SITE, _REPOSITORY = _URLS["Documentation"], _URLS["Homepage"]
+_LOGGER = getLogger(__name__)
 #: What the site has besides pages; html_extra_path in docs/conf.py.
 FILES = PROJECT / "build" / "site-files"
 
@@ -78,10 +80,9 @@ def _endpoint_pages(endpoints: Sequence[Endpoint]) -> Iterator[tuple[str, str]]:
     for page in pages:
         schema = f"[JSON Schema]({SITE}endpoints/schemas/{page.name}.json)"
         yield f"{page.name}.md", "\n\n".join([*page.facts, schema])
-    files = f"[OpenAPI description]({SITE}endpoints/openapi.json)"
-    title, *facts = build_index(endpoints, pages, [], markup).facts
-    names = [page.name for page in pages]
-    yield "index.md", "\n\n".join([title, files, *facts, _toctree(names, ":hidden:")])
+    index = "\n\n".join(build_index(endpoints, pages, [], markup).facts)
+    index = index.replace("`openapi.json`", f"[`openapi.json`]({SITE}endpoints/openapi.json)")
+    yield "index.md", index + _toctree([page.name for page in pages], ":hidden:")
 
 
 def _write_folder(folder: Path, files: dict[str, str]) -> None:
@@ -105,7 +106,10 @@ def _adapt(_app: Sphinx, name: str, source: list[str]) -> None:
     # Pages that only the site has are linked to by their address there.
     text = re.sub(rf"\]\({re.escape(SITE)}([\w./-]+)\.html", r"](/\1", text)
     # What is no page of the site is in the repository.
-    text = re.sub(r"\]\(\.\./([^)]+)\)", rf"]({_REPOSITORY}/blob/main/\1)", text)
+    for path in re.findall(r"\]\(\.\./([^)#]+)", text):
+        if not (PROJECT / path).exists():
+            _LOGGER.warning("the repository has no %s", path, location=name)
+    text = text.replace("](../", f"]({_REPOSITORY}/blob/main/")
     # A link that shows the name of a file shows its title instead.
     text = re.sub(r"\[[\w-]+\.md\](?=\([\w-]+\.md[#)])", "[]", text)
     if name == "index":

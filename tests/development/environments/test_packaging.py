@@ -32,12 +32,15 @@ def test_every_module_of_commands_is_an_installed_command(project: Path, pyproje
 def test_every_link_and_picture_of_the_readme_works_on_pypi_too(project: Path) -> None:
     """A package index shows the README without the repository's files; headings are its own."""
     text = (project / "README.md").read_text()
-    targets = re.findall(r"\]\(([^)]+)\)|(?:src|href)=\"([^\"]+)\"", text)
+    references = dict(re.findall(r"^\[(.+)\]: (\S+)$", text, re.MULTILINE))
+    assert {*re.findall(r"\]\[([^\]]+)\]", text)} <= {*references}
+    inline = re.findall(r"\]\(([^)]+)\)|(?:src|href)=\"([^\"]+)\"", text)
+    targets = [*references.values(), *(markdown or html for markdown, html in inline)]
     assert len(targets) > 20
     headings = {
         f"#{title.lower().replace(' ', '-')}" for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     }
-    outside = [target for pair in targets if (target := pair[0] or pair[1]) not in headings]
+    outside = [target for target in targets if target not in headings]
     assert [target for target in outside if not target.startswith("https://")] == []
     raw = "https://raw.githubusercontent.com/enphase-iq-gateway/enphase-iq-gateway/main/"
     for target in (each for each in outside if each.startswith(raw)):

@@ -68,7 +68,7 @@ async def test_panels_are_sorted_by_their_energy_and_silent_ones_have_their_time
 
 async def test_the_energy_of_each_day_is_exported(database: Database, tmp_path: Path) -> None:
     export(await load(database, "week"), tmp_path / "panels.csv")
-    head, *rows = csv.reader((tmp_path / "panels.csv").open())
+    head, *rows = csv.reader((tmp_path / "panels.csv").read_text().splitlines())
     assert head == ["time", *(f"{name}_Wh" for name in (BEST, USUAL, BEHIND, SILENT))]
     assert [row[:2] for row in rows] == [
         ["2026-06-20T00:00:00+02:00", "504.000"],

@@ -151,7 +151,7 @@ def _generate(arguments: argparse.Namespace) -> int:
     endpoints, placeholders = load_catalogue(), Placeholders()
     unfinished: UnfinishedRun | None = None
     if arguments.folders:
-        recordings = _load_recordings(arguments.folders, endpoints)
+        recordings = [_load_recording(folder, endpoints) for folder in arguments.folders]
     else:
         recording, unfinished = run_once(_fetch_answers(arguments, endpoints))
         recordings = [recording]
@@ -205,26 +205,26 @@ def _compare_pair(old: str, new: str) -> Comparison:
     def load(name: str) -> Source:
         if name in catalogues:
             return catalogues[name]
-        return anonymize(_load_recordings([Path(name)], endpoints)[0], endpoints, placeholders)
+        recording = _load_recording(Path(name), endpoints, keep_invalid=True)
+        return anonymize(recording, endpoints, placeholders)
 
     before, after = load(old), load(new)
     return Comparison(describe(before), describe(after), tuple(compare(before, after, endpoints)))
 
 
-def _load_recordings(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Recording]:
+def _load_recording(
+    folder: Path, endpoints: tuple[Endpoint, ...], *, keep_invalid: bool = False
+) -> Recording:
     import logging
 
     from ..endpoint_docs.answers import load_recording
 
-    recordings = []
-    for folder in folders:
-        recording, others = load_recording(folder, endpoints)
-        if others:
-            logging.getLogger(__name__).warning(
-                "%s: ignored, as the catalogue has no such endpoint: %s", folder, ", ".join(others)
-            )
-        recordings.append(recording)
-    return recordings
+    recording, others = load_recording(folder, endpoints, keep_invalid=keep_invalid)
+    if others:
+        logging.getLogger(__name__).warning(
+            "%s: ignored, as the catalogue has no such endpoint: %s", folder, ", ".join(others)
+        )
+    return recording
 
 
 async def _fetch_answers(

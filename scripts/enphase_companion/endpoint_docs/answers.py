@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from enphase_api.models import Info
 
 from ..runtime.errors import CommandError
 from .catalogue import Endpoint
+
+_LOGGER = logging.getLogger(__name__)
 
 _INFO = "info"
 #: The file in a recording with the outcome of each request; names that begin so are no answers.
@@ -118,12 +121,14 @@ def _check_size(tree: Any) -> None:
         raise ValueError(_TOO_DEEP)
 
 
-def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recording, list[str]]:
+def load_recording(
+    folder: Path, endpoints: tuple[Endpoint, ...], *, keep_invalid: bool = False
+) -> tuple[Recording, list[str]]:
     """Return the recorded answers in a folder, and the names of files that match no endpoint.
 
     Each file is named after its request, or an alias of it. For a missing or empty file, the notes have the
     outcome; without notes, the gateway does not have the endpoint. Raises CommandError if the folder is
-    missing or a file is unreadable or invalid.
+    missing or a file is unreadable or, unless `keep_invalid`, invalid: such as a page of HTML.
     """
     if not folder.is_dir():
         raise CommandError(f"recording {folder}: no such folder")
@@ -145,9 +150,11 @@ def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recor
             try:
                 recording.answers[request] = Answer(Outcome.ANSWERED, parse_answer(body, endpoint))
             except ValueError as error:
-                raise CommandError(
-                    f"{folder / name}: invalid {endpoint.format.upper()} ({error}): correct or remove it"
-                ) from None
+                problem = f"{folder / name}: invalid {endpoint.format.upper()} ({error})"
+                if not keep_invalid:
+                    raise CommandError(f"{problem}: correct or remove it") from None
+                _LOGGER.warning("%s", problem)
+                recording.answers[request] = Answer(Outcome.INVALID)
     if not any(each.outcome is Outcome.ANSWERED for each in recording.answers.values()):
         raise CommandError(
             f"recording {folder}: no recorded answers: name the file of /ivp/meters ivp_meters, and that "

@@ -106,7 +106,7 @@ def _compare_requests(endpoint: Endpoint, old: Source, new: Source) -> Iterator[
         for request in endpoint.requests:
             if request in old.answers and request in new.answers:
                 outcomes = old.answers[request].outcome, new.answers[request].outcome
-                if outcomes[0] is not outcomes[1]:
+                if outcomes[0] is not outcomes[1] and Outcome.NOT_REQUESTED not in outcomes:
                     yield _changed_outcome(request, *outcomes)
     elif not isinstance(old, Recording) and not isinstance(new, Recording):
         known, changed = _find(old, endpoint), _find(new, endpoint)

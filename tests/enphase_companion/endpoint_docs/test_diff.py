@@ -201,6 +201,18 @@ def test_an_endpoint_answers_otherwise(run: Run, home_folder: Path, outcome: str
     assert result.status == 1
 
 
+def test_an_answer_that_is_html_is_another_outcome(run: Run, home_folder: Path) -> None:
+    for folder in ("old", "new"):
+        record(home_folder / folder, "ivp_meters", [])
+    record(home_folder / "old", "ivp_sc_pvlimit", {})
+    record(home_folder / "new", "ivp_sc_pvlimit", "<!DOCTYPE html><html></html>")
+    result = run("old", "new")
+    assert result.status == 1
+    assert result.out.splitlines()[2:] == ["/ivp/sc/pvlimit   outcome  answered → invalid answer"]
+    assert len(result.warnings) == 1
+    assert "new/ivp_sc_pvlimit: invalid JSON" in result.warnings[0]
+
+
 CATALOGUE = """
 title = "Meters"
 [[endpoint]]
@@ -263,7 +275,7 @@ def test_equal_recordings_have_no_difference(run: Run, home_folder: Path, form: 
     [
         (("old",), "argument --diff: expected 2 arguments"),
         (("old", "nowhere"), "--diff: recording nowhere: no such folder"),
-        (("old", "broken"), "broken/ivp_meters: invalid JSON"),
+        (("old", "html"), "--diff: recording html: no recorded answers"),
         (("old", "wrong"), "--diff: meters.toml: "),
         (("old", "old", "--format", "asciidoc"), "with --diff, choose from table, markdown, json"),
         (("old", "old", "--from", "old"), "argument --diff: not allowed with --from"),
@@ -274,7 +286,7 @@ def test_an_error_is_no_difference(
     run: Run, home_folder: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     record(home_folder / "old", "ivp_meters", [])
-    record(home_folder / "broken", "ivp_meters", "[{")
+    record(home_folder / "html", "ivp_meters", "<html>")
     record(home_folder / "wrong", "meters.toml", "[[endpoint]]")
     result = run(*arguments)
     assert (result.status, result.out) == (2, "")

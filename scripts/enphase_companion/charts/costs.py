@@ -7,10 +7,10 @@ consumption would have cost from the grid alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -66,7 +66,7 @@ def count_slots(series: Mapping[str, Sequence[Point]], slots: Times) -> Metered:
     """Return the energy of each meter in slots that begin at these times."""
     counted, recovered = {}, {}
     for name, points in series.items():
-        inside = [point for point in points if slots[0] <= point.start]
+        inside = [point for point in _leave_out_single(points) if slots[0] <= point.start]
         places = np.searchsorted(slots, [point.start for point in inside])
         columns = np.full((4, slots.size), np.nan)
         columns[2:] = 0.0
@@ -87,6 +87,15 @@ def count_slots(series: Mapping[str, Sequence[Point]], slots: Times) -> Metered:
         )
         counted[name], recovered[name] = (columns[0], columns[1]), (columns[2], columns[3])
     return Metered(slots, counted, recovered)
+
+
+def _leave_out_single(points: Sequence[Point]) -> Iterator[Point]:
+    """Yield the points but single readings before a gap: nothing was counted there, which is not zero."""
+    for point, following in zip_longest(points, points[1:]):
+        is_alone = point.reading_count == 1 and (following is None or following.start > point.end)
+        energy = point.energy
+        if not is_alone or energy.delivered or energy.received:
+            yield point
 
 
 def changes_within_a_day(tariff: Tariff) -> bool:

@@ -125,7 +125,7 @@ def test_an_invalid_recording_is_an_error(
 
 def test_the_length_of_a_page_is_limited(run: Run, home_folder: Path) -> None:
     (home_folder / "answers").mkdir()
-    many = {f"field_{number}": {"type": "word" * 10} for number in range(3000)}
+    many = {f"field_{number}": {"type": "enabled_" * 5} for number in range(3000)}
     (home_folder / "answers" / "ivp_meters").write_text(json.dumps([many]))
     assert run("--from", "answers", "--format", "markdown")[0] == 0
     page = (home_folder / "docs" / "gateway" / "ivp_meters.md").read_text()

@@ -76,6 +76,11 @@ BENCHMARKS = {
         ("store",),
         needs_build=True,
     ),
+    "docs": Benchmark(
+        "pages and schemas of a recorded gateway, and their inference, beside genson",
+        "scripts-3.14",
+        ("pages", "inference"),
+    ),
     "charts": Benchmark(
         "charts of a year of one-second readings, beside bare matplotlib scripts of the same points",
         "scripts-3.14",
@@ -97,6 +102,7 @@ examples:
   scripts/benchmark pipeline --part against --against ../v1  beside an earlier build
   scripts/benchmark one-poll --against ../v1 one poll for Home Assistant and all scripts: half an hour
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
+  scripts/benchmark docs                     pages and schemas of a recorded gateway, beside genson
   scripts/benchmark charts                   charts of a year; the first time it fills 4 GB, in .cache
   scripts/benchmark charts --days 31 --mariadb  a month of readings, in a private MariaDB
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .answers import Answer, Outcome, Recording
@@ -224,12 +225,12 @@ class _Anonymizer:
             return self._anonymize_text(name, words, value, known)
         return self._anonymize_number(words, value, known)
 
-    def _anonymize_text(self, name: str, words: set[str], value: str, known: Field | None) -> str:
+    def _anonymize_text(self, name: str, words: frozenset[str], value: str, known: Field | None) -> str:
         if is_placeholder(value):
             return Placeholder(value)
         return self._replace_by_name(name, words, value, known) or self._replace_by_form(words, value, known)
 
-    def _anonymize_number(self, words: set[str], value: Any, known: Field | None) -> Any:
+    def _anonymize_number(self, words: frozenset[str], value: Any, known: Field | None) -> Any:
         is_unknown = known is None
         if self._placeholders.is_known_coordinate(value):
             return _LONGITUDE
@@ -243,7 +244,9 @@ class _Anonymizer:
             return int(self._placeholders.for_serial(str(value))) if str(value).isdecimal() else 0
         return 0 if words & _IDENTIFYING and is_unknown else value
 
-    def _replace_by_name(self, name: str, words: set[str], value: str, known: Field | None) -> str | None:
+    def _replace_by_name(
+        self, name: str, words: frozenset[str], value: str, known: Field | None
+    ) -> str | None:
         """Return the replacement of a string that its field name determines, else None."""
         if len(value) > MAX_LENGTH:
             return TEXT
@@ -257,7 +260,7 @@ class _Anonymizer:
             return Placeholder("example")
         return Placeholder(NOON) if words & _TIME and _CLOCK.fullmatch(value) else None
 
-    def _replace_by_form(self, words: set[str], value: str, known: Field | None) -> str:
+    def _replace_by_form(self, words: frozenset[str], value: str, known: Field | None) -> str:
         """Return any other string if it is an identifier in a program, else its replacement."""
         if self._placeholders.is_known_name(value) and known is None:
             return Placeholder("example")
@@ -295,13 +298,14 @@ def _is_map(value: Mapping[str, Any], path: str) -> bool:
     return path != "" and not path.endswith("[]") and len(set(map(type, value.values()))) == 1
 
 
-def _words(name: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _words(name: str) -> frozenset[str]:
     """Return the words of a name such as lastReportDate, last_rpt_date or serialNumber, and the whole name.
 
     Plurals are added in the singular.
     """
     words = {*_split(name), re.sub(r"[^a-z0-9]", "", name[:MAX_LENGTH].lower())}
-    return words | {_singular(word) for word in words}
+    return frozenset(words | {_singular(word) for word in words})
 
 
 def _split(name: str) -> list[str]:
@@ -312,7 +316,7 @@ def _singular(word: str) -> str:
     return word.removesuffix("es" if word.endswith("sses") else "s")
 
 
-def _may_be_serial(value: Any, words: set[str]) -> bool:
+def _may_be_serial(value: Any, words: frozenset[str]) -> bool:
     is_count = any(part in word for word in words for part in ("joule", "wh", "energy", "count", "time"))
     return isinstance(value, int) and value in _SERIAL_RANGE and not is_count
 

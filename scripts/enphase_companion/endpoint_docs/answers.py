@@ -26,8 +26,8 @@ _INFO = "info"
 #: The file in a recording with the outcome of each request; names that begin so are no answers.
 NOTES = "_recording.json"
 
-#: Maximum bytes and values of an answer. Answers of a site with 1,000 inverters have less than half.
-_MAX_BYTES, _MAX_VALUES = 4_000_000, 200_000
+#: Maximum bytes and values of an answer. Answers of a site with 1,000 inverters have less than a tenth.
+_MAX_BYTES, _MAX_VALUES = 16_000_000, 1_000_000
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"more than {_MAX_VALUES:,} values"

@@ -126,6 +126,8 @@ _MAX_SERIAL_LENGTH = 32
 _MIN_NAME_LENGTH = 4
 #: With more, texts are not searched for them: a site has some names, not hundreds.
 _MAX_NAMES = 200
+#: Texts whose replacement is remembered: names of fields and states are repeated, others are not.
+_MAX_REPLACED = 10_000
 
 
 class Placeholders:
@@ -138,11 +140,13 @@ class Placeholders:
         self._serials: set[str] = set()
         self._names: set[str] = set()
         self._coordinates: set[float] = set()
+        self._replaced: dict[str, str] = {}
 
     def learn_serial(self, serial: str) -> None:
         """Replace this serial number wherever it occurs."""
         if _MIN_SERIAL_LENGTH <= len(serial) <= MAX_LENGTH:
             self._serials.add(serial)
+            self._replaced.clear()
             self.for_serial(serial)
 
     def learn_name(self, name: str) -> None:
@@ -193,6 +197,13 @@ class Placeholders:
         """Return the text with identifying parts replaced: a Placeholder if there were any."""
         if len(text) > MAX_LENGTH:
             return TEXT
+        if (replaced := self._replaced.get(text)) is None:
+            replaced = self._search_text(text)
+            if len(self._replaced) < _MAX_REPLACED:
+                self._replaced[text] = replaced
+        return replaced
+
+    def _search_text(self, text: str) -> str:
         result = self.for_serial(text) if text in self._serials else text
         for pattern in (_WORD, _RUN):
             result = pattern.sub(

@@ -103,9 +103,9 @@ def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
         ({"ivp_meters": "[" * 65 + "]" * 65}, "nested deeper than 64 levels"),
         ({"ivp_meters": "[" * 5000 + "]" * 5000}, "ivp_meters: invalid JSON"),
         ({"info": "<a>" * 65 + "</a>" * 65}, "nested deeper than 64 levels"),
-        ({"ivp_meters": f"[{'1,' * 200_000}1]"}, "more than 200,000 values"),
-        ({"info": f"<a>{'<b/>' * 200_000}</a>"}, "more than 200,000 values"),
-        ({"ivp_meters": f"[{' ' * 4_000_000}]"}, "more than 4,000,000 bytes"),
+        ({"ivp_meters": f"[{'1,' * 1_000_000}1]"}, "more than 1,000,000 values"),
+        ({"info": f"<a>{'<b/>' * 1_000_000}</a>"}, "more than 1,000,000 values"),
+        ({"ivp_meters": f"[{' ' * 16_000_000}]"}, "more than 16,000,000 bytes"),
     ],
 )
 @pytest.mark.slow

@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
                 "14 panels of 380 W fill the bars",
             ),
             (f"{NAME} --display terminal", "in this terminal"),
+            (f"{NAME} --scene day,panels", "the day and a map of the panels"),
             (f"{NAME} --display hat.gif", "one round as a file"),
         ],
         notes=(

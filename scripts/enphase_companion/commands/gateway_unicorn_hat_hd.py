@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
             TRUST_FIRST,
             (NAME, "on the HAT of this Raspberry Pi, until Ctrl-C or SIGTERM"),
             (f"{NAME} --display terminal", "in this terminal"),
+            (f"{NAME} --scene day,panels", "the day and a map of the panels"),
             (f"{NAME} --display hat.gif", "one round as a file"),
         ],
         notes=f"{ACCESS}\n{NEVER_ENDS}\n\n{STATUSES}",

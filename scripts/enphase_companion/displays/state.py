@@ -29,6 +29,9 @@ _CLOCKS = 120.0
 #: an array that does not produce. Once it is night, up to twice as much.
 _DARK_SHARE, _DARK_WATTS = 0.005, 20.0
 
+#: More than any gateway has; a sender can invent any number of them.
+_MOST_PANELS = 1_000
+
 #: Seconds.
 _SILENT = SILENT_AFTER.total_seconds()
 
@@ -61,7 +64,8 @@ class DisplayState:
         self.powers: Powers | None = None
         self.day = Day(zone)
         self.day_file = DayFile(self.day) if keeps_day else None
-        self._panels: dict[str, InverterSample] = {}
+        #: Last report of each panel by its serial number, and when it was read.
+        self._panels: dict[str, tuple[float, InverterSample]] = {}
         self._panels_read_at = 0.0
         self._most_of_panel = 0.0
         #: Whether the array produced nothing when its power was last read.
@@ -89,11 +93,12 @@ class DisplayState:
 
     def take_panels(self, message: Message) -> None:
         """Take the last reports of panels; those that are silent keep their earlier ones."""
-        self._panels_read_at = max(self._panels_read_at, message.timestamp)
         for each in message.inverters:
             known = self._panels.get(each.serial_number)
-            if known is None or known.measured_at <= each.measured_at:
-                self._panels[each.serial_number] = each
+            is_newer = len(self._panels) < _MOST_PANELS if known is None else message.timestamp >= known[0]
+            if is_newer:
+                self._panels[each.serial_number] = message.timestamp, each
+                self._panels_read_at = max(self._panels_read_at, message.timestamp)
                 self._most_of_panel = max(self._most_of_panel, each.power or 0)
 
     @property
@@ -102,10 +107,11 @@ class DisplayState:
         if not self._panels or self._clock() - self._panels_read_at > _SILENT:
             return Array()
         # Compared with each other: the gateway's clock may be wrong, and at night no panel reports.
-        silent = max(each.measured_at for each in self._panels.values()) - _SILENT * 1000
+        latest = [each.measured_at for at, each in self._panels.values() if at == self._panels_read_at]
+        silent = max(latest) - _SILENT * 1000
         powers = tuple(
             panel.power if panel.measured_at >= silent else 0.0 if self.is_night else None
-            for _, panel in sorted(self._panels.items())
+            for _, (_, panel) in sorted(self._panels.items())
         )
         return Array(powers, self.capacity / len(powers) if self.capacity else self._most_of_panel)
 

@@ -114,6 +114,27 @@ def test_a_late_message_does_not_replace_newer_reports() -> None:
     assert get_powers(state) == (310.0,)
 
 
+def test_a_clock_of_the_gateway_that_was_ahead_once_silences_no_panel() -> None:
+    clock = Clock()
+    state = DisplayState(lambda: None, clock=clock)
+    take(state, (1, 300.0), (2, 200.0), ago=-10_000_000)
+    clock.now += 300
+    take(state, (1, 290.0), (2, 190.0), at=clock.now)
+    assert get_powers(state) == (290.0, 190.0)
+    clock.now += 300
+    take(state, (1, 280.0), at=clock.now)
+    assert get_powers(state) == (280.0, 190.0)
+
+
+def test_the_number_of_panels_is_limited() -> None:
+    state = DisplayState(lambda: None, clock=Clock())
+    for first in range(0, 2_000, 400):
+        take(state, *((number, 1.0) for number in range(first, first + 400)))
+    take(state, (0, 300.0), (5_000, 300.0))
+    assert len(get_powers(state)) == 1_000
+    assert get_powers(state).count(300.0) == 1
+
+
 @pytest.mark.parametrize("wrong", [0, -86_400, 86_400])
 def test_a_panel_is_silent_if_others_have_reported_an_hour_later_whatever_the_gateways_clock(
     wrong: float,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError, address
-from enphase_companion.storage.address import DEFAULT, display_name, enphase_api_url, parse_url
+from enphase_companion.storage.address import display_name, enphase_api_url, parse_url
+from enphase_companion.storage.sqlite_file import DEFAULT
 
 from .conftest import VIENNA, build_message, execute_sql
 

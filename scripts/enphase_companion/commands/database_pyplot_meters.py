@@ -175,20 +175,21 @@ def _load_tariff(settings: Settings, arguments: argparse.Namespace) -> tuple[Tar
         return read_tariff(file), file.name
     write = f"copy {TARIFF_FILE}.example to {file}, and write your prices"
     try:
-        tariff = run_once(_ask_for_tariff(load_settings(GATEWAY_KEYS, arguments)))
+        tariff, serial_number = run_once(_ask_for_tariff(load_settings(GATEWAY_KEYS, arguments)))
     except (CommandError, EnphaseError) as error:
         wrong = SettingsError if isinstance(error, SettingsError) else CommandError
         raise wrong(f"--costs needs prices: {write}; the gateway's cannot be read: {error}") from None
     if tariff is None:
         raise CommandError(f"--costs needs prices, and none were entered in the Enphase app: {write}")
-    return tariff, "the gateway's tariff"
+    return tariff, f"gateway {serial_number}'s tariff"
 
 
-async def _ask_for_tariff(settings: Settings) -> Tariff | None:
+async def _ask_for_tariff(settings: Settings) -> tuple[Tariff | None, str]:
+    """Return the prices of the gateway, and its serial number."""
     from ..gateway.connection import open_gateway
 
-    async with open_gateway(settings) as (gateway, _):
-        return await gateway.tariff()
+    async with open_gateway(settings) as (gateway, info):
+        return await gateway.tariff(), info.serial_number
 
 
 async def _load_once(settings: Settings, arguments: argparse.Namespace) -> View:

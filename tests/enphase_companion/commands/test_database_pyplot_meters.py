@@ -195,7 +195,9 @@ def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
     head, *rows = (tmp_path / "costs.csv").read_text().splitlines()
     assert head == "time,saved_EUR,export_income_EUR,import_cost_EUR"
     assert len(rows) == 4
-    assert "prices of the gateway's tariff" in (tmp_path / "costs.svg").read_text()
+    assert (
+        f"prices of gateway {user.simulator.serial_number}'s tariff" in (tmp_path / "costs.svg").read_text()
+    )
     (user.folder / "tariff.json").write_text(
         '{"tariff": {"currency": {"code": "CHF"}, "single_rate": {"rate": 0.32, "sell": 0.08}}}'
     )

@@ -1,4 +1,4 @@
-"""Pages and schemas of a recorded gateway, and the inference of a schema, beside genson."""
+"""Pages and schemas of a recorded gateway, the inference of a schema, and the difference of two gateways."""
 
 from __future__ import annotations
 
@@ -27,6 +27,25 @@ _ENDPOINTS = 40
 _SERVED = ("/ivp/meters/readings", "/ivp/ensemble/inventory", "/production.json", "/ivp/livedata/status")
 _ROUNDS, _QUICK_ROUNDS = 5, 1
 _BYTES, _QUICK_BYTES = 10_000_000, 1_000_000
+
+#: Prints which names are in one of two recordings only.
+_NAMES = """
+import json, pathlib, sys
+def names(value, path):
+    for name, each in value.items() if isinstance(value, dict) else ():
+        yield f"{path}.{name}"
+        yield from names(each, f"{path}.{name}")
+    for each in value if isinstance(value, list) else ():
+        yield from names(each, f"{path}[]")
+old, new = (
+    {name for file in pathlib.Path(folder).iterdir() if file.name != "info"
+     for name in names(json.loads(file.read_text()), file.name)}
+    for folder in sys.argv[1:]
+)
+print(*sorted(old ^ new), sep="\\n")
+"""
+#: Exit status of --diff if there are differences.
+_DIFFERENT = 1
 
 Figures = tuple[float, ...]
 
@@ -81,6 +100,13 @@ def run(parts: Sequence[str], progress: Progress, *, quick: bool, against: Path 
                 for number in range(rounds)
             ]
             yield _compare(f"pages_of_{_ENDPOINTS}_endpoints", "s", taken)
+        if "diff" in parts:
+            recordings = [_record(folder / profile, profile) for profile in ("three-phase", "battery")]
+            taken = [
+                (measure(partial(_time_diff, *recordings)), measure(partial(_time_names, *recordings)))
+                for _ in range(rounds)
+            ]
+            yield _compare("diff_of_two_gateways", "s", taken)
         if "inference" in parts:
             answer = _write_answer(folder / "answer", _QUICK_BYTES if quick else _BYTES)
             taken = [
@@ -98,10 +124,10 @@ def _compare(figure: str, unit: str, taken: Sequence[tuple[Figures, Figures]], *
     )
 
 
-def _record(folder: Path) -> Path:
+def _record(folder: Path, profile: str = "battery") -> Path:
     """Write a recording of 40 endpoints: answers of a simulated gateway, some of them at several paths."""
     folder.mkdir()
-    answers = Simulator("battery", hour_of_day=11).gateway._answers
+    answers = Simulator(profile, hour_of_day=11).gateway._answers
     (folder / "info").write_text(answers.info())
     requests = [
         request for endpoint in load_catalogue() for request in endpoint.requests if endpoint.format == "json"
@@ -141,9 +167,18 @@ def _time_genson(recording: Path, output: Path) -> Figures:
     return (_time([sys.executable, "-c", _GENSON_FILES, str(recording), str(output)]),)
 
 
-def _time(command: list[str]) -> float:
+def _time_diff(old: Path, new: Path) -> Figures:
+    command = Path(sys.executable).with_name("enphase-gateway-generate-docs")
+    return (_time([str(command), "--diff", str(old), str(new)], status=_DIFFERENT),)
+
+
+def _time_names(old: Path, new: Path) -> Figures:
+    return (_time([sys.executable, "-c", _NAMES, str(old), str(new)]),)
+
+
+def _time(command: list[str], *, status: int = 0) -> float:
     begun = time.perf_counter()
-    _run(command)
+    _run(command, status=status)
     return time.perf_counter() - begun
 
 
@@ -151,8 +186,8 @@ def _infer(script: str, answer: Path) -> Figures:
     return tuple(float(each) for each in _run([sys.executable, "-c", script, str(answer)]).split())
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], *, status: int = 0) -> str:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
-    if ended.returncode:
+    if ended.returncode != status:
         raise BenchmarkError(f"{' '.join(command[:2])} failed: {ended.stderr.strip()[-500:]}")
     return ended.stdout

@@ -79,7 +79,7 @@ BENCHMARKS = {
     "docs": Benchmark(
         "pages and schemas of a recorded gateway, and their inference, beside genson",
         "scripts-3.14",
-        ("pages", "inference"),
+        ("pages", "inference", "diff"),
     ),
     "charts": Benchmark(
         "charts of a year of one-second readings, beside bare matplotlib scripts of the same points",

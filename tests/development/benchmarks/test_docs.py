@@ -15,5 +15,10 @@ def test_pages_and_inference_are_measured_beside_genson() -> None:
         check=True,
     )
     lines = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [line["figure"] for line in lines] == ["pages_of_40_endpoints", "inference", "inference_memory"]
+    assert [line["figure"] for line in lines] == [
+        "pages_of_40_endpoints",
+        "diff_of_two_gateways",
+        "inference",
+        "inference_memory",
+    ]
     assert all(line["ours"] > 0 < line["reference"] for line in lines)

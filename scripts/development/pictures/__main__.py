@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from enphase_companion.charts.time_range import parse
 from enphase_companion.config.command_line import Parser
-from enphase_companion.simulator.house import House
-from enphase_companion.simulator.profiles import PROFILES
 from tests.services import rabbitmq
 
-from ..steps import PROJECT
+from .charts import CHARTS, draw_chart
 from .hat import draw_scenes
 from .home_assistant import home_assistant
-from .house import IMAGES, START, ZONE, house, keep
-from .house_readings import store, store_inverters
+from .house import IMAGES, house, keep
 from .outages import amqp_database_meters, folder, gateway_amqp_meters, gateway_database_meters, run_publisher
 from .terminal import draw_terminal, run_in_terminal
-
-#: A house with 24 panels, and what those in the shade produce of what others do.
-_PANELS = House(replace(PROFILES["battery"], inverters=24), 1, START, 8.5)
-_SHARES = {5: 0.58, 9: 0.74, 17: 0.91}
 
 
 def gateway_console() -> None:
@@ -84,11 +70,9 @@ def unicorn_hat_hd_scenes() -> None:
 
 def database_pyplot_meters() -> None:
     """Draw a day, a month, a year, panels and costs of a house with batteries, from a database."""
-    _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
-    _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
-    _chart("database_pyplot_meters_year.png", "2025-07-01..2026-06-30", 900, "--heatmap")
-    _chart("database_pyplot_meters_panels.png", "2026-06-01..2026-06-30", 300, "--panels")
-    _chart("database_pyplot_meters_costs.png", "2026-06-01..2026-06-30", 300, "--costs")
+    for name in CHARTS:
+        draw_chart(name, IMAGES / name)
+        print(f"docs/images/{name}")
 
 
 def gateway_pyplot_meters() -> None:
@@ -118,30 +102,6 @@ PICTURES = {
         home_assistant,
     )
 }
-
-
-def _chart(name: str, days: str, step: int, *arguments: str) -> None:
-    """Draw these days of a house that is read every `step` seconds."""
-    zone = ZoneInfo(ZONE)
-    span = parse(days).span(zone, START)
-    start, end = span.start // 1000, span.end // 1000
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/enphase.db"
-        moments = range(start, end + 1, step)
-        if "--panels" in arguments:
-            asyncio.run(store_inverters(url, zone, _PANELS, moments, _SHARES, silent=end - 6 * 86_400))
-        else:
-            asyncio.run(store(url, zone, House(PROFILES["battery"], 1, START, 8.5), moments))
-        command = str(Path(sys.executable).with_name("enphase-database-pyplot-meters"))
-        shutil.copy(PROJECT / "configuration" / "tariff.json.example", Path(folder, "tariff.json"))
-        environment = {
-            "PATH": os.environ["PATH"],
-            "ENPHASE_CONFIGURATION": folder,
-            "ENPHASE_DATABASE_URL": url,
-        }
-        drawn_to = ["--output", str(IMAGES / name)]
-        subprocess.run([command, "--range", days, *drawn_to, *arguments], env=environment, check=True)
-    print(f"docs/images/{name}")
 
 
 def _record(name: str, environment: dict[str, str], *arguments: str) -> None:

@@ -128,7 +128,7 @@ async def load_heat_map(database: ReadableDatabase, request: Request, now: float
     span = request.range.span(zone, now)
     metering = Metering(unmetered_batteries=await database.has_unmetered_batteries(gateway))
     meters = _MEASURED_BY.get(quantity, METERS)
-    whole = await load_series(database, gateway, span, QUARTER_HOUR, WHOLE, meters)
+    whole = await load_series(database, gateway, span, QUARTER_HOUR, WHOLE, meters, has_energies=False)
     tracks = make_power_tracks({meter: _power(points) for meter, points in whole.items()}, metering)
     energies = await _energies(database, gateway, span, WHOLE) if whole else {}
     notes = make_notes(whole, energies, zone, left_out=False)
@@ -313,10 +313,15 @@ async def load_series(
     width: int,
     phase: int,
     meters: Sequence[str] = METERS,
+    *,
+    has_energies: bool = True,
 ) -> dict[str, list[Point]]:
     """Return the points of each of these meters that has any in this time."""
     found = {
-        name: await database.series(gateway, name, span.start, span.end, width, phase) for name in meters
+        name: await database.series(
+            gateway, name, span.start, span.end, width, phase, has_energies=has_energies
+        )
+        for name in meters
     }
     if width == SECOND:
         # A reading has a time; the database extends it to the next one, also over a gap.

@@ -66,12 +66,21 @@ class ReadableDatabase(ABC):
         return await self.read(work)
 
     async def series(
-        self, gateway: str, measurement: str, start: int, end: int, width: int, phase: int = WHOLE
+        self,
+        gateway: str,
+        measurement: str,
+        start: int,
+        end: int,
+        width: int,
+        phase: int = WHOLE,
+        *,
+        has_energies: bool = True,
     ) -> list[Point]:
         """Return power and energy over time, in the longest buckets that are not longer than `width`.
 
         Buckets are whole minutes, quarter-hours or local days, so that the first may start before `start` and
-        the last end after `end`; below a minute, single readings. Buckets in a gap are left out.
+        the last end after `end`; below a minute, single readings. Buckets in a gap are left out. Without
+        `has_energies`, there is only power, in less time.
         """
         resolution = resolution_for(width)
 
@@ -84,7 +93,8 @@ class ReadableDatabase(ABC):
             first, last = calendar.start(resolution, start), calendar.ceiling(resolution, end)
             reader = Reader(query, calendar, gateway_id, [measurement_id], phase)
             around = await reader.read_with_neighbours(resolution, first, last)
-            return build_points(calendar, resolution, around[measurement_id], first, last)
+            summaries = around[measurement_id]
+            return build_points(calendar, resolution, summaries, first, last, has_energies=has_energies)
 
         return await self.read(work)
 

@@ -66,6 +66,9 @@ class Energy:
         return self.delivered is not None or self.received is not None
 
 
+_UNKNOWN = Energy(None, None, 0.0, 0.0, ())
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One bucket of a series; times in milliseconds since the epoch."""
@@ -97,9 +100,18 @@ def energy_between(around: Sequence[Summary], start: int, end: int) -> Energy:
 
 
 def build_points(
-    calendar: Calendar, resolution: Resolution, around: Sequence[Summary], start: int, end: int
+    calendar: Calendar,
+    resolution: Resolution,
+    around: Sequence[Summary],
+    start: int,
+    end: int,
+    *,
+    has_energies: bool = True,
 ) -> list[Point]:
-    """Return a point for each bucket with data in [start, end), both of which are edges of buckets."""
+    """Return a point for each bucket with data in [start, end), both of which are edges of buckets.
+
+    Without energies, which take longer than all the rest, only for buckets with readings.
+    """
     buckets = {
         bucket: fold(list(parts))
         for bucket, parts in groupby(
@@ -111,7 +123,8 @@ def build_points(
     edges = [*buckets, end] if is_single else calendar.edges(resolution, start, end)
     gaps = _find_gaps(buckets, _SHORTEST_GAP[resolution])
     result = []
-    for (bucket, following), energy in zip(pairwise(edges), _calculate_energies(around, edges), strict=True):
+    energies = _calculate_energies(around, edges) if has_energies else [_UNKNOWN] * (len(edges) - 1)
+    for (bucket, following), energy in zip(pairwise(edges), energies, strict=True):
         if (summary := buckets.get(bucket)) is not None:
             after_gap = bucket in gaps
             result.append(Point(bucket, following, summary.reading_count, summary.power, energy, after_gap))

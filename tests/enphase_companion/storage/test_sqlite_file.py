@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,17 @@ def test_a_chart_of_a_file_imports_nothing_that_it_does_not_need(tmp_path: Path)
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.split() == ["set()"]
+
+
+async def test_powers_without_energies_are_those_with_energies(tmp_path: Path) -> None:
+    file = tmp_path / "enphase.db"
+    async with Database(f"sqlite:///{file}") as database:
+        await database.upgrade()
+        await database.write([_message(second) for second in range(START, END)])
+        asked = (GATEWAY, "production", START * 1000, END * 1000, MINUTE)
+        complete = await database.series(*asked)
+        powers = await database.series(*asked, has_energies=False)
+    assert len(powers) == 12
+    fields = attrgetter("start", "end", "reading_count", "power", "after_gap")
+    assert [*map(fields, powers)] == [*map(fields, complete)]
+    assert not any(point.energy.is_known for point in powers)

@@ -34,7 +34,7 @@ autodoc_default_options = {
     "members": True,
     "undoc-members": True,
     # Of base classes that are no part of the public modules; not of Python's own.
-    "inherited-members": "BaseException, Exception, Enum, StrEnum, str, tuple, object",
+    "inherited-members": "BaseException, Exception, EnphaseError, Enum, StrEnum, str, tuple, object",
 }
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

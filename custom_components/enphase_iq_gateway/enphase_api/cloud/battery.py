@@ -68,8 +68,9 @@ class CloudSettings:
     is_pending: bool
     #: The name of the mode in the cloud.
     profile: str | None
-    #: % between which the two levels can be set.
+    #: % between which the reserve can be set.
     reserve_range: tuple[float, float] = (0, 100)
+    #: % between which the shutdown level can be set.
     shutdown_range: tuple[float, float] = (0, 100)
     #: Minutes of the day between which the batteries charge from the grid.
     charging_hours: tuple[int | None, int | None] = (None, None)

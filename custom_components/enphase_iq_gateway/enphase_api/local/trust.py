@@ -58,7 +58,9 @@ class Certificate:
     key_fingerprint: str
     #: The common name, such as "envoy-122333444455", or "": at most 64 printable characters.
     subject: str
+    #: UTC, from which on it is valid.
     not_before: datetime
+    #: UTC, until which it is valid.
     not_after: datetime
 
     @classmethod

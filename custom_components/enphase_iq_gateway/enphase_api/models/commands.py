@@ -90,12 +90,19 @@ class CommandResult:
     command: Command
     #: The dry contact or the battery's serial number; None for the whole site.
     device: str | None = None
+    #: What the command asks for.
     requested: Mapping[str, Value]
+    #: What the gateway reported before the command.
     before: Mapping[str, Value]
+    #: What it reported last.
     after: Mapping[str, Value]
+    #: Whether the change holds.
     outcome: Outcome = Outcome.PENDING
+    #: Why it does not, where the gateway tells it.
     reason: Reason | None = None
+    #: What the outcome rests on.
     evidence: Evidence = Evidence.DEVICE
+    #: How the command was sent.
     way: Way = Way.LOCAL
     #: Whether this is the second proof, a minute after the command.
     is_final: bool = False

@@ -173,8 +173,9 @@ class Generator:
     admin_state: str | None
     #: Whether its relay is closed.
     is_connected: bool | None
-    #: % of the batteries at which it starts and stops.
+    #: % of the batteries at which it starts.
     start_soc: float | None
+    #: % of the batteries at which it stops.
     stop_soc: float | None
 
     @classmethod
@@ -212,12 +213,15 @@ class DryContact:
     type: str | None
     #: "manual" or "soc".
     mode: str | None
-    #: What happens on the grid, off the grid, and with the generator: "apply", "shed", "schedule" or "none".
+    #: What happens on the grid: "apply", "shed", "schedule" or "none".
     grid_action: str | None
+    #: What happens off the grid.
     micro_grid_action: str | None
+    #: What happens with the generator.
     generator_action: str | None
-    #: % of the batteries at which it is switched off and on again in the mode "soc".
+    #: % of the batteries at which it is switched off in the mode "soc".
     soc_low: float | None
+    #: % of the batteries at which it is switched on again.
     soc_high: float | None
     #: All settings as they were read: a change must send them all.
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -41,12 +41,15 @@ class InverterDetails(Inverter):
     lifetime_energy: float | None
     #: Wh, on the day of the last report.
     energy_today: float | None
-    #: V and A of the panel.
+    #: V of the panel.
     dc_voltage: float | None
+    #: A of the panel.
     dc_current: float | None
-    #: V, A and Hz at the grid.
+    #: V at the grid.
     ac_voltage: float | None
+    #: A at the grid.
     ac_current: float | None
+    #: Hz of the grid.
     frequency: float | None
     #: °C.
     temperature: float | None

@@ -81,7 +81,9 @@ class Production:
     inverters: ProductionSource | None
     #: The production meter's section.
     meter: ProductionSource | None
+    #: The section of the grid's meter.
     net_consumption: ProductionSource | None
+    #: The section of the home's meter, or what the gateway calculates.
     total_consumption: ProductionSource | None
     #: None if there are none.
     ac_batteries: AcBatteries | None = None

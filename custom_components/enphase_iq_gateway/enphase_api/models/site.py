@@ -127,11 +127,17 @@ class Site:
     battery_power: float | None = None
     #: W, positive: consumed.
     home_power: float | None = None
+    #: Wh, lifetime, as all energies.
     produced_energy: float | None = None
+    #: Wh from the grid.
     imported_energy: float | None = None
+    #: Wh to the grid.
     exported_energy: float | None = None
+    #: Wh from the batteries.
     discharged_energy: float | None = None
+    #: Wh into the batteries.
     charged_energy: float | None = None
+    #: Wh that the home used.
     consumed_energy: float | None = None
 
     @classmethod

@@ -72,7 +72,9 @@ class Tariff:
 
     #: By ISO 4217, such as "EUR".
     currency: str
+    #: Of energy from the grid.
     imported: Prices
+    #: Of energy to the grid.
     exported: Prices
 
     @classmethod

@@ -17,8 +17,9 @@ from .frames import Frame
 from .playlist import render_round
 from .state import DisplayState
 
-#: Seconds that an animation waits for the first reading, and then for the weather.
-_FIRST, _WEATHER = 20.0, 5.0
+#: Seconds that an animation waits for the first reading, then for the weather, and then for the panels, which
+#: a gateway may need some seconds for.
+_FIRST, _WEATHER, _PANELS = 20.0, 5.0, 20.0
 
 #: Seconds between two checks for them.
 _CHECK_INTERVAL = 0.1
@@ -61,6 +62,8 @@ class Player:
             if self._display.is_animation:
                 await self._wait(lambda: self._state.powers is not None, _FIRST)
                 await self._wait(lambda: self._state.weather is not None or not wants_weather, _WEATHER)
+                if "panels" in self._scenes:
+                    await self._wait(lambda: self._state.array.powers != (), _PANELS)
             while True:
                 await self._round(thread)
                 await self._service.unless_stopped(_in_thread(thread, self._display.end_of_round))
@@ -82,16 +85,17 @@ class Player:
         self._display.brightness = self._by_night if self._state.is_night else self._by_day
         for frame, seconds in render_round(self._state, self._step, self._scenes):
             self._service.alive(self._status())
-            # A late frame does not speed up the next ones.
-            due = max(due + seconds, time.monotonic())
-            await self._service.unless_stopped(self._show(thread, frame, seconds, due))
+            due = await self._service.unless_stopped(self._show(thread, frame, seconds, due))
             self._service.ready()
 
-    async def _show(self, thread: ThreadPoolExecutor, frame: Frame, seconds: float, due: float) -> None:
-        """Show a frame until `due`, or in an animation for `seconds` without a wait."""
+    async def _show(self, thread: ThreadPoolExecutor, frame: Frame, seconds: float, due: float) -> float:
+        """Show a frame that is due, and return when the next one is; an animation does not wait for it."""
         await _in_thread(thread, self._display.show, frame, seconds)
         if not self._display.is_animation:
+            # A late frame does not speed up the next ones.
+            due = max(due + seconds, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
+        return due
 
     async def _wait(self, condition: Callable[[], bool], longest: float) -> None:
         end = time.monotonic() + longest

@@ -11,6 +11,7 @@ import pytest
 from enphase_companion.displays.frames import Frame
 from enphase_companion.displays.player import Player, run_until_first_ends
 from enphase_companion.displays.state import DisplayState, Powers
+from enphase_companion.message import InverterSample, Message
 from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.service import Service, Stopped
 
@@ -110,6 +111,18 @@ async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyP
     await asyncio.sleep(0.5)
     assert not display.at
     late.take(Powers(1, 1, time.time()))
+    await running
+    assert display.rounds == 1
+
+
+async def test_a_recording_waits_for_the_panels_if_they_are_a_scene() -> None:
+    display, service, state = RecordingDisplay(is_animation=True), Service(), create_state()
+    player = Player(display, state, service, lambda: "OK", 0.02, ("panels",), 0.1)
+    running = asyncio.ensure_future(player.run(wants_weather=False))
+    await asyncio.sleep(0.3)
+    assert not display.at
+    now = time.time()
+    state.take_message(Message("1", now, (), inverters=(InverterSample("1", round(now * 1000), 9.0, None),)))
     await running
     assert display.rounds == 1
 

@@ -78,6 +78,10 @@ _HARMLESS_CHILDREN = {
 _LATITUDE, _LONGITUDE = 51.4779, -0.0015
 
 _IDENTIFIER = re.compile(r"-?[A-Za-z0-9_.:/+,#%-]{0,64}|\d+(?:\.\d+)? ?[A-Za-z%]{1,4}")
+#: In a field of the catalogue, such as "CG - Charge From Grid".
+_PHRASE = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+,#% -]{0,63}")
+#: A state of the firmware, such as ENCHG_STATE_READY, in a field of the catalogue.
+_CONSTANT = re.compile(r"EN[A-Z]{2,4}(?:_[A-Z0-9]+)+")
 #: A shifted timestamp, which is not prose although it has spaces.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)?")
 #: The form of names of people and places.
@@ -265,20 +269,29 @@ class _Anonymizer:
         if self._placeholders.is_known_name(value) and known is None:
             return Placeholder("example")
         shifted = DAY if _AMERICAN_DAY.fullmatch(value) else shift_text(value, self._offset)
-        is_version = words & _VERSION and _VERSION_TEXT.fullmatch(value)
+        is_version = bool(words & _VERSION and _VERSION_TEXT.fullmatch(value))
         replaced = shifted if is_version else self._placeholders.replace_in_text(shifted)
-        if _TIMESTAMP.fullmatch(replaced):
-            return value if replaced == value else Placeholder(replaced)
-        left = remove_placeholders(replaced)
-        if not _IDENTIFIER.fullmatch(left):
+        if not _TIMESTAMP.fullmatch(replaced) and not self._is_harmless(
+            remove_placeholders(replaced), known, is_version=is_version
+        ):
             return TEXT
+        return value if replaced == value else Placeholder(replaced)
+
+    def _is_harmless(self, text: str, known: Field | None, *, is_version: bool) -> bool:
+        """Whether a text, without placeholders, names neither person nor place nor device."""
+        if known is None:
+            has_form = _IDENTIFIER.fullmatch(text) and not _PROPER_NAME.fullmatch(text)
+        elif _CONSTANT.fullmatch(text):
+            return True
+        else:
+            has_form = _IDENTIFIER.fullmatch(text) or _PHRASE.fullmatch(text)
         # The words of an enumeration are known, except new ones.
         is_strict = not is_version and (known is None or bool(known.values))
-        if not is_technical(left, strict=is_strict) or self._placeholders.has_known_name(left):
-            return TEXT
-        if replaced != value:
-            return Placeholder(replaced)
-        return TEXT if _PROPER_NAME.fullmatch(value) and known is None else value
+        return (
+            bool(has_form)
+            and is_technical(text, strict=is_strict)
+            and not self._placeholders.has_known_name(text)
+        )
 
 
 def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

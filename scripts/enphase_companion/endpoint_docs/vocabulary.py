@@ -9,10 +9,11 @@ from .catalogue import load_catalogue
 
 #: Words of states, tariffs and placeholders that no entry has; the last are currencies.
 _MORE = (
-    "all com cond ctrl dark day done dwn encharge enchg energy ensemble example executing failed failure "
-    "fault filler flags global hidden host invalid long lost low name none null obs okay owner pcu pending "
-    "period prioritize prop pwr ready rel rootfs season serial strs success summer text undetermined unknown "
-    "valid warn weekday weekdays weekend winter word year "
+    "agf all app apply boot charge com cond ctrl dark day discharge done dwn encharge enchg energy "
+    "ensemble example executing failed failure fault filler flags from global grid hidden host idle "
+    "invalid load long lost low manual name net none null obs okay owner pcu pending period prioritize "
+    "prop pwr ready rel rootfs schedule season serial shed soc standby strs success summer text "
+    "undetermined unknown valid warn weekday weekdays weekend winter word year zero "
     "aud brl cad chf czk dkk eur gbp huf inr jpy mxn nok nzd pln ron sek usd zar"
 )
 #: Such as w, mw, r01: too short for a name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from ..cli_user import CliUser
 from .running import Command
 
 PNG = b"\x89PNG"
+FLAT_TARIFF = '{"tariff": {"currency": {"code": "CHF"}, "single_rate": {"rate": 0.32, "sell": 0.08}}}'
 SLOW_IMPORTS = {"asyncio", "enphase_api", "matplotlib", "numpy", "sqlalchemy", "voluptuous"}
 
 
@@ -93,6 +95,15 @@ def test_a_day_is_drawn_from_a_database_of_each_kind(
     _, used = read_lines(axes)["Consumption"]
     truth = [-house.truth(at - 30).total_consumption.total.active_power for at in times]
     assert used == pytest.approx(truth, abs=0.1)
+    (user.folder / "tariff.json").write_text(FLAT_TARIFF)
+    table = tmp_path / "costs.csv"
+    result = user.run(main, "--range", "2026-10-24", "--costs", "--export", str(table))
+    assert (result.status, result.err) == (0, "")
+    cost = sum(float(row["import_cost_CHF"]) for row in csv.DictReader(table.read_text().splitlines()))
+    counted = [
+        house.truth(at).net_consumption.total.energy_delivered for at in (START + 36_000, START + 50_340)
+    ]
+    assert cost == pytest.approx(0.32 * (counted[1] - counted[0]) / 1000, abs=0.003)
 
 
 @pytest.mark.slow
@@ -198,9 +209,7 @@ def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
     assert (
         f"prices of gateway {user.simulator.serial_number}'s tariff" in (tmp_path / "costs.svg").read_text()
     )
-    (user.folder / "tariff.json").write_text(
-        '{"tariff": {"currency": {"code": "CHF"}, "single_rate": {"rate": 0.32, "sell": 0.08}}}'
-    )
+    (user.folder / "tariff.json").write_text(FLAT_TARIFF)
     assert user.run(main, *arguments).status == 0
     assert "import_cost_CHF" in (tmp_path / "costs.csv").read_text()
     result = user.run(main, *arguments, "--tariff-file", "nowhere.json")

@@ -254,11 +254,11 @@ def _write(
 ) -> None:
     """Write pages, schemas and the OpenAPI description, and print a summary."""
     from ..endpoint_docs.answers import Outcome
-    from ..endpoint_docs.json_schema import JsonFile, build_file, build_schema
+    from ..endpoint_docs.json_schema import JsonFile, build_file, build_schema, read_schema
     from ..endpoint_docs.markup import FORMATS
     from ..endpoint_docs.openapi import FILE_NAME, build_openapi
     from ..endpoint_docs.pages import build_index, build_page, find_answers
-    from ..endpoint_docs.writer import WriteResult
+    from ..endpoint_docs.writer import KEPT, WriteResult
 
     markup, output = FORMATS[arguments.format], arguments.output
     pages = [build_page(endpoint, recordings, markup) for endpoint in endpoints]
@@ -267,6 +267,13 @@ def _write(
         for endpoint in endpoints
     }
     files = [build_file(page.name, schemas[page.name], page.outcome) for page in pages]
+    for page in pages:
+        # What is kept in its own file is kept in the description, too.
+        if (
+            page.outcome in KEPT
+            and (kept := read_schema(output / _SCHEMAS / f"{page.name}.json")) is not None
+        ):
+            schemas[page.name] = kept
     description = build_file(FILE_NAME, build_openapi(endpoints, schemas, recordings), Outcome.ANSWERED)
     index = build_index(endpoints, pages, recordings, markup)
     written = _write_files([*pages, index], output, markup, overwrite=arguments.overwrite)

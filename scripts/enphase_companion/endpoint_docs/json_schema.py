@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .answers import Outcome
@@ -17,6 +18,7 @@ from .schema import ANY_ID, FieldSchema, ObjectSchema, infer_schema, join_path, 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+_COMMENT = "x-comment"
 _LIST = "list of "
 #: The types of elements, in the catalogue's plural.
 _SINGULARS = {
@@ -44,6 +46,17 @@ def build_schema(endpoint: Endpoint, contents: Sequence[Any]) -> dict[str, Any]:
     }
 
 
+def read_schema(file: Path) -> dict[str, Any] | None:
+    """Return the schema that an earlier run wrote to this file; None without one."""
+    try:
+        schema = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(schema, dict) or schema.pop(_COMMENT, None) is None:
+        return None
+    return schema
+
+
 class JsonFile:
     """JSON as a markup language of which a file has only the comment, its first member."""
 
@@ -51,7 +64,7 @@ class JsonFile:
 
     def comment(self, text: str) -> str:
         """Return the beginning of the file, to which `build_file` adds the rest."""
-        return f'{{"x-comment": {json.dumps(text)},'
+        return f'{{"{_COMMENT}": {json.dumps(text)},'
 
 
 def build_file(name: str, content: Mapping[str, Any], outcome: Outcome) -> Page:

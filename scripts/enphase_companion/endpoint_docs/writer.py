@@ -21,6 +21,10 @@ from .pages import Page
 _DIGESTS = re.compile(r"page ([0-9a-f]{16}), without example ([0-9a-f]{16})")
 
 
+#: Without an answer, a page stays as it is.
+KEPT = (Outcome.FAILED, Outcome.INVALID)
+
+
 class WriteResult(Enum):
     """What happened to a page."""
 
@@ -56,7 +60,7 @@ def write_page(page: Page, folder: Path, markup: Format, *, overwrite: bool = Fa
         is_own = digests is not None and digests[1] == _digest(rest)
         if not is_own and not overwrite:
             return WriteResult.EDITED
-        if page.outcome in (Outcome.FAILED, Outcome.INVALID):
+        if page.outcome in KEPT:
             return WriteResult.KEPT
         if is_own and digests is not None and digests[2] == facts:
             return WriteResult.UNCHANGED

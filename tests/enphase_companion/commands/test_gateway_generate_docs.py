@@ -43,6 +43,12 @@ def read_all(folder: Path) -> dict[str, bytes]:
     return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
+def read_description(user: CliUser) -> dict[str, Any]:
+    """Return the OpenAPI description."""
+    content: dict[str, Any] = json.loads((user.home.parent / "docs/gateway/openapi.json").read_text())
+    return content
+
+
 def read_outcomes(recording: Path) -> dict[str, str]:
     """Return the outcome of each request, as a recording notes it."""
     outcomes: dict[str, str] = json.loads((recording / "_recording.json").read_text())["outcomes"]
@@ -157,9 +163,11 @@ def test_an_invalid_answer_does_not_change_a_page(
     assert run_command(user).status == 0
     good = read_pages(user)["ivp_ensemble_secctrl"]
     assert "== Example" in good
+    described = read_description(user)
     user.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
     assert "1 kept, as there was no answer" in run_command(user).out
     assert read_pages(user)["ivp_ensemble_secctrl"] == good
+    assert read_description(user)["components"] == described["components"]
 
 
 def test_silent_endpoints_are_noted_and_do_not_stop_the_run(

@@ -131,8 +131,9 @@ async def test_published_panels_are_shown_as_a_map_beside_a_flood_of_readings(
     display: DisplayCommand,
 ) -> None:
     hat = display.recording
-    display.start("--scene", "panels", "--peak-power", "600")
-    await display.publish_until(lambda: encode_power(500), lambda: hat.frames)
+    display.start("--scene", "bars,panels", "--peak-power", "600")
+    # Once a reading has arrived, both queues are there.
+    await display.publish_until(lambda: encode_power(500), lambda: hat.bars)
     now = round(time.time())
     samples = tuple(
         InverterSample(f"48210000000{number}", 1000 * now, power, None)

@@ -40,6 +40,7 @@ def write_recording(folder: Path, recording: Recording, endpoints: tuple[Endpoin
 
     The folder is complete or unchanged: an existing one is replaced. Raises OSError.
     """
+    folder = folder.resolve()
     formats = {request: endpoint.format for endpoint in endpoints for request in endpoint.requests}
     token = secrets.token_hex(8)
     new, old = (folder.with_name(f".{folder.name}.{token}.{each}") for each in ("new", "old"))

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ class UnfinishedRun:
 
     def remove(self) -> None:
         """Remove the file, as its answers are on the pages."""
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.unlink()
 
     def _is_of_this_run(self, first: dict[str, Any]) -> bool:
         started = first.get("started")

@@ -211,5 +211,8 @@ def _read_refused(file: Path) -> set[str]:
     """Return the paths for which the notes of a recording have a refusal; none without notes."""
     if not file.is_file():
         return set()
-    outcomes = json.loads(file.read_text(encoding="utf-8"))["outcomes"]
-    return {path for path, outcome in outcomes.items() if outcome == "refused"}
+    try:
+        outcomes = json.loads(file.read_text(encoding="utf-8"))["outcomes"]
+        return {path for path, outcome in outcomes.items() if outcome == "refused"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{file}: not as a recorder writes it: correct or remove it") from None

@@ -229,6 +229,18 @@ def test_a_run_that_the_gateway_interrupted_continues_with_what_is_missing(
     assert read_outcomes(user.home.parent / "recording").keys() >= answered | requested
 
 
+def test_a_run_whose_answers_cannot_be_kept_is_complete_all_the_same(
+    create_ready_user: Callable[..., CliUser],
+) -> None:
+    user = create_ready_user("three-phase")
+    (user.folder / "generate_docs.unfinished").mkdir()
+    result = run_command(user)
+    assert result.status == 0
+    (warning,) = result.warnings
+    assert "generate_docs.unfinished: cannot be written" in warning
+    assert "== Example" in read_pages(user)["ivp_meters"]
+
+
 @pytest.mark.parametrize("changed", ["serial_number", "firmware", "started"])
 def test_answers_of_another_gateway_or_day_are_not_used(
     create_ready_user: Callable[..., CliUser],
@@ -411,6 +423,9 @@ def test_a_signal_stops_the_run_without_partial_pages(
         assert process.wait(60) == status
         assert process.communicate()[1] == ""
     assert not output.exists()
+    # The next run continues here.
+    (kept,) = user.folder.glob("*unfinished*")
+    assert len(kept.read_text().splitlines()) > 2
 
 
 def test_a_progress_bar_on_a_terminal_shows_the_request(create_ready_user: Callable[..., CliUser]) -> None:

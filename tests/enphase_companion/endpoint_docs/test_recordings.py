@@ -96,6 +96,8 @@ def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
         (None, "recording answers: no such folder"),
         ({}, "no recorded answers: name the file of /ivp/meters ivp_meters"),
         ({"ivp_meters": "[{"}, "ivp_meters: invalid JSON"),
+        ({"ivp_meters": "[]", "_recording.json": '{"outcomes": []}'}, "correct or remove it"),
+        ({"ivp_meters": "[]", "_recording.json": '{"outcomes": {"/info": "lost"}}'}, "correct or remove it"),
         ({"info": "<envoy_info>"}, "info: invalid XML"),
         ({"info": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}, "info: invalid XML"),
         ({"ivp_meters": '[{"eid": NaN}]'}, "ivp_meters: invalid JSON"),

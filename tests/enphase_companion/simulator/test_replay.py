@@ -94,6 +94,13 @@ def test_the_error_names_a_folder_without_a_recording(tmp_path: Path) -> None:
         Simulator(replay=tmp_path)
 
 
+@pytest.mark.parametrize("notes", ["", "[]", "{}", '{"outcomes": []}'])
+def test_the_error_names_invalid_notes(recording: Path, notes: str) -> None:
+    (recording / "_recording.json").write_text(notes)
+    with pytest.raises(ValueError, match=r"_recording\.json: .*correct or remove it"):
+        Simulator(replay=recording)
+
+
 @needs_recordings
 @pytest.mark.parametrize("folder", RECORDINGS, ids=lambda folder: folder.name)
 async def test_another_client_reads_a_real_gateways_recording(folder: Path) -> None:

@@ -43,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Write a page about each endpoint of an Enphase IQ Gateway, with fields, types, units, meanings\n"
-        "and an anonymized example; its JSON Schema; and an OpenAPI description of all of them. Only endpoints\n"
-        "that are safe to read are requested, one at a time.",
+        "and an anonymized example; its JSON Schema; and an OpenAPI description of all of them. Only\n"
+        "endpoints that are safe to read are requested, one at a time.",
         examples=[
             TRUST_FIRST,
             (NAME, f"write pages to {_FOLDER}"),

@@ -279,19 +279,14 @@ class _Anonymizer:
 
     def _is_harmless(self, text: str, known: Field | None, *, is_version: bool) -> bool:
         """Whether a text, without placeholders, names neither person nor place nor device."""
-        if known is None:
-            has_form = _IDENTIFIER.fullmatch(text) and not _PROPER_NAME.fullmatch(text)
-        elif _CONSTANT.fullmatch(text):
+        if known is not None and _CONSTANT.fullmatch(text):
             return True
-        else:
-            has_form = _IDENTIFIER.fullmatch(text) or _PHRASE.fullmatch(text)
+        has_form = _IDENTIFIER.fullmatch(text) or (known is not None and _PHRASE.fullmatch(text))
+        if not has_form or (known is None and _PROPER_NAME.fullmatch(text)):
+            return False
         # The words of an enumeration are known, except new ones.
         is_strict = not is_version and (known is None or bool(known.values))
-        return (
-            bool(has_form)
-            and is_technical(text, strict=is_strict)
-            and not self._placeholders.has_known_name(text)
-        )
+        return is_technical(text, strict=is_strict) and not self._placeholders.has_known_name(text)
 
 
 def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

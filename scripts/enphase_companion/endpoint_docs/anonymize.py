@@ -10,11 +10,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from .answers import Answer, Outcome, Recording
 from .catalogue import ANY_NAME, Endpoint, Field
+from .field_words import (
+    CHOSEN_BY_OWNER,
+    HARMLESS_CHILDREN,
+    IDENTIFYING,
+    LOCATION,
+    NAMES,
+    SERIAL,
+    TIME,
+    VERSION,
+    ZONE,
+    singular,
+    split_name,
+    words_of,
+)
 from .placeholders import (
     DAY,
     MAX_LENGTH,
@@ -32,47 +45,6 @@ from .placeholders import (
 )
 from .schema import generalize_name
 from .vocabulary import is_technical
-
-_SERIAL = {"serial", "serialnum", "serialnumber", "sn", "eserial"}
-_IDENTIFYING = {
-    "account", "accountid", "address", "bssid", "cert", "certificate", "city", "company", "cookie", "country",
-    "customer", "dns",
-    "domain", "email", "essid", "fingerprint", "firstname", "guid", "host", "hostname", "installer", "jwt",
-    "key", "lastname", "logger", "mail", "mobile", "name", "owner", "passphrase", "passwd", "password",
-    "phone", "pin", "postal", "postcode", "psk", "region", "secret", "session", "site", "ssid", "street",
-    "suburb", "systemid", "token", "uri", "url", "user", "username", "uuid", "zip",
-}  # fmt: skip
-#: Those that hold the name of a person, house or device: it is replaced wherever it occurs again.
-_NAMES = {
-    "bssid", "company", "customer", "domain", "essid", "firstname", "host", "hostname", "installer",
-    "lastname", "owner", "site", "ssid", "user", "username",
-}  # fmt: skip
-#: Fields in the catalogue with names that the owner chooses.
-_CHOSEN_BY_OWNER = {"load_name", "logger"}
-_LOCATION = {
-    "coord",
-    "coordinates",
-    "geo",
-    "gps",
-    "lat",
-    "latitude",
-    "lng",
-    "location",
-    "lon",
-    "longitude",
-    "position",
-}
-_TIME = {
-    "at", "created", "date", "epoch", "expires", "expiry", "gmt", "installed", "since", "time", "timestamp",
-    "until", "update", "updated",
-}  # fmt: skip
-_ZONE = {"timezone", "tz", "zone"}
-_VERSION = {"version", "vers", "fw", "software", "firmware", "img", "ptpn"}
-#: Words of field names that are kept inside an identifying object; any other may be a name.
-_HARMLESS_CHILDREN = {
-    *_SERIAL, *_IDENTIFYING, *_LOCATION, *_TIME, *_ZONE, *_VERSION, "count", "enabled", "id", "index", "ip",
-    "length", "level", "mac", "part", "port", "role", "size", "state", "status", "type", "valid", "value",
-}  # fmt: skip
 
 #: Greenwich.
 _LATITUDE, _LONGITUDE = 51.4779, -0.0015
@@ -114,14 +86,14 @@ def anonymize(recording: Recording, endpoints: tuple[Endpoint, ...], placeholder
     ]
     values = [each for _, _, answer in answered for each in _values(answer.content)]
     for name, value in values:
-        if _words(name) & _SERIAL and isinstance(value, (str, int)) and not isinstance(value, bool):
+        if words_of(name) & SERIAL and isinstance(value, (str, int)) and not isinstance(value, bool):
             placeholders.learn_serial(str(value))
-        elif _words(name) & _NAMES and isinstance(value, str):
+        elif words_of(name) & NAMES and isinstance(value, str):
             placeholders.learn_name(value)
-        elif _words(name) & _LOCATION and isinstance(value, float):
+        elif words_of(name) & LOCATION and isinstance(value, float):
             placeholders.learn_coordinate(value)
     newest = max(
-        (at for name, value in values if _words(name) & _TIME and (at := parse_timestamp(value))), default=0
+        (at for name, value in values if words_of(name) & TIME and (at := parse_timestamp(value))), default=0
     )
     anonymizer = _Anonymizer(placeholders, REFERENCE - newest)
     return Recording(
@@ -148,9 +120,9 @@ class _Anonymizer:
         if isinstance(value, dict):
             known = fields.get(path, {})
             inside = f"{path}." if path else ""
-            identifies = bool(_words(name) & (_IDENTIFYING | _SERIAL))
+            identifies = bool(words_of(name) & (IDENTIFYING | SERIAL))
             is_map = _is_map(value, path) and not known
-            is_location = bool(_words(name) & _LOCATION)
+            is_location = bool(words_of(name) & LOCATION)
             result = {}
             for key, content in value.items():
                 shown = self._anonymize_name(key, known, in_identifying=identifies, in_map=is_map)
@@ -186,11 +158,11 @@ class _Anonymizer:
             or (
                 ((in_map and not name.isdecimal()) or _NO_WORDS.match(name))
                 and not is_technical(name, strict=True)
-                and not _HARMLESS_CHILDREN.issuperset(_split(name))
+                and not HARMLESS_CHILDREN.issuperset(split_name(name))
             )
             or (
                 in_identifying
-                and not all({word, _singular(word)} & _HARMLESS_CHILDREN for word in _split(name))
+                and not all({word, singular(word)} & HARMLESS_CHILDREN for word in split_name(name))
             )
         )
         return Placeholder(prefix + self._placeholders.for_name(name)) if is_private else key
@@ -205,7 +177,9 @@ class _Anonymizer:
     ) -> Any:
         if isinstance(value, dict):
             return self.anonymize_tree(value, fields, path, name)
-        about = known.get(name) or known.get(ANY_NAME)
+        about = known.get(name)
+        if about is None and isinstance(value, (int, float)):
+            about = known.get(ANY_NAME)
         if isinstance(value, list):
             return [
                 self.anonymize_tree(each, fields, f"{path}[]", name)
@@ -218,12 +192,12 @@ class _Anonymizer:
     def _anonymize_value(self, name: str, value: Any, known: Field | None) -> Any:
         if value is None or isinstance(value, bool) or value == "":
             return value
-        words = _words(name)
-        if words & _ZONE:
+        words = words_of(name)
+        if words & ZONE:
             return Placeholder("Etc/UTC") if isinstance(value, str) else 0
-        if words & _LOCATION:
+        if words & LOCATION:
             return _match_type(value, _LATITUDE if words & {"lat", "latitude"} else _LONGITUDE)
-        if words & _TIME and parse_timestamp(value):
+        if words & TIME and parse_timestamp(value):
             return shift(value, self._offset)
         if isinstance(value, str):
             return self._anonymize_text(name, words, value, known)
@@ -240,13 +214,13 @@ class _Anonymizer:
             return _LONGITUDE
         if (
             # Fewer digits are a count of something with a serial number, if the catalogue knows the field.
-            (words & _SERIAL and (is_unknown or abs(value) >= _MIN_SERIAL))
+            (words & SERIAL and (is_unknown or abs(value) >= _MIN_SERIAL))
             or self._placeholders.is_known_serial(value)
             or (is_unknown and _may_be_serial(value, words))
         ):
             # A fraction is never a serial number, but may be private in another way.
             return int(self._placeholders.for_serial(str(value))) if str(value).isdecimal() else 0
-        return 0 if words & _IDENTIFYING and is_unknown else value
+        return 0 if words & IDENTIFYING and is_unknown else value
 
     def _replace_by_name(
         self, name: str, words: frozenset[str], value: str, known: Field | None
@@ -256,20 +230,20 @@ class _Anonymizer:
             return TEXT
         if known is not None and value in known.values:
             return value
-        if words & _SERIAL:
+        if words & SERIAL:
             return self._placeholders.for_serial(value)
         if "mac" in words:
             return self._placeholders.for_mac(value)
-        if words & _IDENTIFYING and (known is None or name in _CHOSEN_BY_OWNER):
+        if words & IDENTIFYING and (known is None or name in CHOSEN_BY_OWNER):
             return Placeholder("example")
-        return Placeholder(NOON) if words & _TIME and _CLOCK.fullmatch(value) else None
+        return Placeholder(NOON) if words & TIME and _CLOCK.fullmatch(value) else None
 
     def _replace_by_form(self, words: frozenset[str], value: str, known: Field | None) -> str:
         """Return any other string if it is an identifier in a program, else its replacement."""
         if self._placeholders.is_known_name(value) and known is None:
             return Placeholder("example")
         shifted = DAY if _AMERICAN_DAY.fullmatch(value) else shift_text(value, self._offset)
-        is_version = bool(words & _VERSION and _VERSION_TEXT.fullmatch(value))
+        is_version = bool(words & VERSION and _VERSION_TEXT.fullmatch(value))
         replaced = shifted if is_version else self._placeholders.replace_in_text(shifted)
         if not _TIMESTAMP.fullmatch(replaced) and not self._is_harmless(
             remove_placeholders(replaced), known, is_version=is_version
@@ -304,24 +278,6 @@ def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _is_map(value: Mapping[str, Any], path: str) -> bool:
     """Whether an object may list equal things by name; elements of a list are none, nor is the answer."""
     return path != "" and not path.endswith("[]") and len(set(map(type, value.values()))) == 1
-
-
-@lru_cache(maxsize=4096)
-def _words(name: str) -> frozenset[str]:
-    """Return the words of a name such as lastReportDate, last_rpt_date or serialNumber, and the whole name.
-
-    Plurals are added in the singular.
-    """
-    words = {*_split(name), re.sub(r"[^a-z0-9]", "", name[:MAX_LENGTH].lower())}
-    return frozenset(words | {_singular(word) for word in words})
-
-
-def _split(name: str) -> list[str]:
-    return re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:MAX_LENGTH]).lower())
-
-
-def _singular(word: str) -> str:
-    return word.removesuffix("es" if word.endswith("sses") else "s")
 
 
 def _may_be_serial(value: Any, words: frozenset[str]) -> bool:

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import numpy as np
 from rich.progress import Progress
@@ -60,7 +62,8 @@ while True:
 """
 
 #: Draws the picture with this number, in a frame, or LED by LED.
-_Ours, _Reference = Callable[[int], Frame], Callable[[int], hat_per_pixel.Picture]
+_Ours: TypeAlias = Callable[[int], Frame]
+_Reference: TypeAlias = Callable[[int], hat_per_pixel.Picture]
 
 
 def run(
@@ -79,18 +82,25 @@ def run(
 def _measure_frames(progress: Progress, *, quick: bool) -> Iterator[Result]:
     """Yield milliseconds of the processor for a picture: drawn, and sent to the bus."""
     sys.path.insert(0, str(_BUS))
-    import spidev  # noqa: PLC0415
-    import unicornhathd  # noqa: PLC0415
+    import spidev  # type: ignore[import-not-found]  # noqa: PLC0415
+    import unicornhathd  # type: ignore[import-untyped]  # noqa: PLC0415
 
     pictures, rounds = (_PICTURES_QUICK, _ROUNDS_QUICK) if quick else (_PICTURES, _ROUNDS)
     hat = Hat(1.0, 0)
     # Sets the library's brightness for both.
     hat.show(blank(), 0)
+
+    def show_ours(draw: _Ours, number: int) -> None:
+        hat.show(draw(number), 0)
+
+    def show_reference(draw: _Reference, number: int) -> None:
+        hat_per_pixel.send(unicornhathd, draw(number))
+
     for scene, (ours, reference) in progress.track(_scenes().items(), description="drawing"):
         taken: tuple[list[float], list[float]] = ([], [])
         both: list[tuple[Callable[[int], None], list[float]]] = [
-            (lambda number, draw=ours: hat.show(draw(number), 0), taken[0]),
-            (lambda number, draw=reference: hat_per_pixel.send(unicornhathd, draw(number)), taken[1]),
+            (partial(show_ours, ours), taken[0]),
+            (partial(show_reference, reference), taken[1]),
         ]
         for number in range(1 + rounds):
             sent: list[list[int]] = []
@@ -101,7 +111,7 @@ def _measure_frames(progress: Progress, *, quick: bool) -> Iterator[Result]:
                     show(picture)
                 seconds.append((time.process_time() - begin) / pictures)
                 sent.append(spidev.SpiDev.sent[-1])
-            if np.abs(np.subtract(*sent)).max() > 2:
+            if np.abs(np.subtract(sent[0], sent[1])).max() > 2:
                 raise BenchmarkError(f"the pictures of {scene} differ")
         # The first round loads and makes what the others find.
         ours_ms, reference_ms = ([1000 * each for each in seconds[1:]] for seconds in taken)
@@ -192,4 +202,4 @@ def _look(process: subprocess.Popen[bytes], bus: Path, seconds: float) -> tuple[
         _, _, numbers = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")
         ticks = sum(map(int, numbers.split()[11:13]))
         return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), bus.stat().st_size // _FRAME_BYTES
-    raise BenchmarkError(f"{process.args} has ended")
+    raise BenchmarkError("the script has ended")

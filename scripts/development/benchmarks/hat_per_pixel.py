@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from enphase_companion.displays.bars import LINE, MARK, ROWS, SURPLUS, USED
 from enphase_companion.displays.frames import EMBERS, SIZE
@@ -28,6 +29,10 @@ def send(library: object, picture: Picture) -> None:
     library.show()  # type: ignore[attr-defined]
 
 
+def _mix(part: float, below: float, above: float) -> int:
+    return round(below + (above - below) * part)
+
+
 def sun(turn: float) -> Picture:
     """Return the sun in a clear sky, at this share of its animation."""
 
@@ -41,9 +46,7 @@ def sun(turn: float) -> Picture:
         colour: _Colour = (10, 40, 90)
         for opacity, over in ((rays, (255, 140, 0)), (disc, (255, 190, 20)), (core, (255, 240, 150))):
             # As if each was drawn into the picture, which has whole values.
-            colour = _map(
-                lambda below, above, part=opacity: round(below + (above - below) * part), colour, over
-            )
+            colour = _map(partial(_mix, opacity), colour, over)
         return colour
 
     return pixel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from enphase_companion.config.tariff_file import read_tariff
 from enphase_companion.runtime.errors import SettingsError
+from tests.recordings import find_recording
 
 EXAMPLE = Path(__file__).parents[3] / "configuration" / "tariff.json.example"
 
@@ -41,12 +41,11 @@ def test_one_price_all_year_is_one_line(tmp_path: Path) -> None:
     assert (tariff.currency, list(tariff.imported), list(tariff.exported)) == ("EUR", [0.32], [0.08])
 
 
-@pytest.mark.skipif("ENPHASE_RECORDINGS" not in os.environ, reason="needs recordings of gateways")
 @pytest.mark.parametrize(
     "recording", ["7.6.175_with_cts", "8.2.127_with_3cts_and_battery_split", "8.3.5433_tot_is_net_cons"]
 )
 def test_a_document_saved_from_a_gateway_is_a_tariff(recording: str) -> None:
-    assert read_tariff(Path(os.environ["ENPHASE_RECORDINGS"], recording, "admin_lib_tariff")).currency
+    assert read_tariff(find_recording(recording) / "admin_lib_tariff").currency
 
 
 def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:

@@ -44,7 +44,7 @@ from .placeholders import (
     shift_text,
 )
 from .schema import generalize_name
-from .vocabulary import is_technical
+from .vocabulary import has_private_form, is_technical
 
 #: Greenwich.
 _LATITUDE, _LONGITUDE = 51.4779, -0.0015
@@ -69,8 +69,11 @@ _VERSION_TEXT = re.compile(
 #: In field names: those of firmware have words, joined by underscores, or are ids.
 _NO_WORDS = re.compile(r"(?![1-9]\d*$).*(?:[^A-Za-z0-9_]|\d{5})")
 _AMERICAN_DAY = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
+_DEGREES = re.compile(r"[+-]?\d{1,3}\.\d{1,20}")
 _MIN_SERIAL = 10**5
-_SERIAL_RANGE = range(10**11, 10**14)
+_COUNTS = ("joule", "wh", "vah", "varh", "energy", "count", "time")
+#: Of 11 to 16 digits, as in texts.
+_SERIAL_RANGE = range(10**10, 10**16)
 
 
 def anonymize(recording: Recording, endpoints: tuple[Endpoint, ...], placeholders: Placeholders) -> Recording:
@@ -90,8 +93,8 @@ def anonymize(recording: Recording, endpoints: tuple[Endpoint, ...], placeholder
             placeholders.learn_serial(str(value))
         elif words_of(name) & NAMES and isinstance(value, str):
             placeholders.learn_name(value)
-        elif words_of(name) & LOCATION and isinstance(value, float):
-            placeholders.learn_coordinate(value)
+        elif words_of(name) & LOCATION and (degrees := _parse_degrees(value)) is not None:
+            placeholders.learn_coordinate(degrees)
     newest = max(
         (at for name, value in values if words_of(name) & TIME and (at := parse_timestamp(value))), default=0
     )
@@ -216,7 +219,7 @@ class _Anonymizer:
             # Fewer digits are a count of something with a serial number, if the catalogue knows the field.
             (words & SERIAL and (is_unknown or abs(value) >= _MIN_SERIAL))
             or self._placeholders.is_known_serial(value)
-            or (is_unknown and _may_be_serial(value, words))
+            or (not (known and known.unit) and _may_be_serial(value, words))
         ):
             # A fraction is never a serial number, but may be private in another way.
             return int(self._placeholders.for_serial(str(value))) if str(value).isdecimal() else 0
@@ -255,6 +258,8 @@ class _Anonymizer:
         """Whether a text, without placeholders, names neither person nor place nor device."""
         if known is not None and _CONSTANT.fullmatch(text):
             return True
+        if not is_version and not (known and known.unit) and has_private_form(text):
+            return False
         has_form = _IDENTIFIER.fullmatch(text) or (known is not None and _PHRASE.fullmatch(text))
         if not has_form or (known is None and _PROPER_NAME.fullmatch(text)):
             return False
@@ -281,8 +286,14 @@ def _is_map(value: Mapping[str, Any], path: str) -> bool:
 
 
 def _may_be_serial(value: Any, words: frozenset[str]) -> bool:
-    is_count = any(part in word for word in words for part in ("joule", "wh", "energy", "count", "time"))
+    is_count = any(part in word for word in words for part in _COUNTS)
     return isinstance(value, int) and value in _SERIAL_RANGE and not is_count
+
+
+def _parse_degrees(value: Any) -> float | None:
+    """Return a coordinate, a number or a text that is one, else None."""
+    is_number = isinstance(value, float) or (isinstance(value, str) and _DEGREES.fullmatch(value))
+    return float(value) if is_number else None
 
 
 def _match_type(value: Any, number: float) -> Any:

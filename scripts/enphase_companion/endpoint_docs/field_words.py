@@ -12,9 +12,9 @@ IDENTIFYING = {
     "account", "accountid", "address", "bssid", "cert", "certificate", "city", "company", "cookie",
     "country", "customer", "dns", "domain", "email", "essid", "fingerprint", "firstname", "guid", "host",
     "hostname", "installer", "jwt", "key", "lastname", "logger", "mail", "mobile", "name", "owner",
-    "passphrase", "passwd", "password", "phone", "pin", "postal", "postcode", "psk", "region", "secret",
-    "session", "site", "ssid", "street", "suburb", "systemid", "token", "uri", "url", "user", "username",
-    "uuid", "zip",
+    "passcode", "passphrase", "passwd", "password", "phone", "pin", "pincode", "postal", "postcode", "psk",
+    "region", "secret", "session", "site", "ssid", "street", "suburb", "systemid", "token", "uri", "url",
+    "user", "username", "uuid", "zip",
 }  # fmt: skip
 #: Those that hold the name of a person, house or device: it is replaced wherever it occurs again.
 NAMES = {

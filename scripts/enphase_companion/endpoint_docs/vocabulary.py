@@ -29,6 +29,9 @@ _NUMBER_AFTER_WORD = re.compile(r"[A-Za-z]{3}.*\d{3}|\d{3}.*[A-Za-z]{3}")
 _HEXADECIMAL = re.compile(r"0x[0-9A-Fa-f]+")
 #: A number as precise as a coordinate.
 _COORDINATE = re.compile(r"\d\.\d{4}")
+_PRIVATE_NUMBER = re.compile(r"[+-]?(?:\d{7,}|\d{1,3}\.\d{4,})")
+#: Dutch, British and Canadian ones; others are numbers, known by the name of their field.
+_POSTCODE = re.compile(r"\d{4} ?(?!VA)[A-Z]{2}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d")
 
 
 @lru_cache(maxsize=4096)
@@ -44,6 +47,11 @@ def is_technical(text: str, *, strict: bool) -> bool:
     if any(len(_CHANGE.findall(token)) > _MAX_CHANGES for token in _TOKEN.findall(text)):
         return False
     return all(len(word) <= _SHORT or _is_known(word.lower()) for word in _LETTERS.findall(text))
+
+
+def has_private_form(text: str) -> bool:
+    """Whether a text without a unit has the form of a telephone number, a coordinate or a postcode."""
+    return any(form.fullmatch(text) for form in (_PRIVATE_NUMBER, _POSTCODE))
 
 
 def _is_known(word: str) -> bool:

@@ -56,6 +56,11 @@ def anonymize_answer(content: Any, path: str = HOME, inverters: Any = ()) -> Any
         ("load_name", "garage"),
         ("wpa_psk", "hunter2"),
         ("pin", 4711),
+        ("pincode", 4711),
+        ("contact", 41791234567),
+        ("modem", 490154203237518),
+        ("anything", "1017 AB"),
+        ("anything", "SW1A 1AA"),
         ("zip_code", 90210),
         ("city", "springfield"),
         ("latitude", 47.3769),
@@ -159,6 +164,8 @@ def test_a_long_string_is_replaced_without_examination(text: str) -> None:
         ("percent", "2"),
         ("whLifetime", 14405464.86),
         ("joulesProduced", 297173835012),
+        ("vahLifetime", 29717383501),
+        ("power", "1234 VA"),
         ("eid", 704643328),
         ("chaneid", 1627390225),
         ("dhcp", True),
@@ -185,6 +192,22 @@ def test_placeholders_have_the_form_of_the_original_and_are_equal_for_equal_valu
         "mail": "example",
         "e": "owner1@example.com",
     }
+
+
+@pytest.mark.parametrize(
+    "secret", [122249017193, 41791234567, "0791234567", "12345678", "47.3769", "-122.41941"]
+)
+def test_identifying_values_of_known_fields_without_a_unit_are_replaced(secret: Any) -> None:
+    path, name = ("/ivp/meters", "eid") if isinstance(secret, int) else ("/inventory.json", "part_num")
+    after = anonymize_answer([{name: secret, "devices": [{name: secret}]}], path)
+    assert str(secret) not in json.dumps(after)
+
+
+def test_coordinates_in_texts_are_replaced_wherever_they_occur() -> None:
+    content = {"site": {"latitude": "47.3769", "longitude": "8.5417"}, "x": 47.3769, "y": [8.5417]}
+    after = anonymize_answer(content)
+    assert "47.3769" not in json.dumps(after)
+    assert "8.5417" not in json.dumps(after)
 
 
 def test_a_serial_number_is_replaced_wherever_it_occurs() -> None:

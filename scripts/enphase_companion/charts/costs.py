@@ -7,10 +7,10 @@ consumption would have cost from the grid alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from enphase_api.models.tariff import Prices
 
 from .local_clock import to_clock
 from .model import Costs, Floats, Quantity, Times, Track
-from .series import LEAST, NET, Metering
+from .series import LEAST, NET, Metering, follows_long_gap, leave_out_single
 from .time_range import DAY, QUARTER_HOUR, Span
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Metered:
     counted: Mapping[str, Counted]
     #: The part of it from gaps that ended in a slot: the sum is known, but not its course.
     recovered: Mapping[str, Counted]
+    #: When the grid meter was last read before the slots, in milliseconds since the epoch.
+    read_before: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def count_slots(series: Mapping[str, Sequence[Point]], slots: Times) -> Metered:
     """Return the energy of each meter in slots that begin at these times."""
     counted, recovered = {}, {}
     for name, points in series.items():
-        inside = [point for point in _leave_out_single(points) if slots[0] <= point.start]
+        inside = [point for point in leave_out_single(points) if slots[0] <= point.start]
         places = np.searchsorted(slots, [point.start for point in inside])
         columns = np.full((4, slots.size), np.nan)
         columns[2:] = 0.0
@@ -86,16 +88,8 @@ def count_slots(series: Mapping[str, Sequence[Point]], slots: Times) -> Metered:
             .T
         )
         counted[name], recovered[name] = (columns[0], columns[1]), (columns[2], columns[3])
-    return Metered(slots, counted, recovered)
-
-
-def _leave_out_single(points: Sequence[Point]) -> Iterator[Point]:
-    """Yield the points but single readings before a gap: nothing was counted there, which is not zero."""
-    for point, following in zip_longest(points, points[1:]):
-        is_alone = point.reading_count == 1 and (following is None or following.start > point.end)
-        energy = point.energy
-        if not is_alone or energy.delivered or energy.received:
-            yield point
+    read_before = next((point.read_before for point in series[NET] if slots[0] <= point.start), None)
+    return Metered(slots, counted, recovered, read_before)
 
 
 def changes_within_a_day(tariff: Tariff) -> bool:
@@ -153,8 +147,8 @@ def add_costs(
             # When it flowed in the gap is not known.
             mean[end] = price[begin : end + 1].mean()
             has_mean_price |= bool(np.ptp(price[begin : end + 1]) > 0)
-        # What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
-        is_left_out[end] = bucket_of[end] > (bucket_of[begin - 1] + 1 if begin else 0)
+        read_before = int(slots[begin - 1]) if begin else metered.read_before
+        is_left_out[end] = follows_long_gap(read_before, int(bucket_of[end]), buckets)
     energies, from_gaps = (
         _flows(each, metered.counted, metering) for each in (metered.counted, metered.recovered)
     )

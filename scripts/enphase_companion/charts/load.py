@@ -30,6 +30,7 @@ from .series import (
     Metering,
     calculate_totals,
     counts_by_phase,
+    leaves_out,
     make_energy_tracks,
     make_power_tracks,
     make_track,
@@ -111,7 +112,9 @@ async def load(database: ReadableDatabase, request: Request, now: float) -> View
         gaps=gaps,
         notes=[
             *([] if span is whole_span else [text.BEGUN]),
-            *make_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
+            *make_notes(
+                whole, energies, zone, left_out=leaves_out(whole, buckets) if buckets else bool(gaps)
+            ),
             *await first_reading_notes(database, gateway, gaps, span, zone, is_day=bool(buckets)),
             *without_comparison,
             *(text.unknown_note(whole) if unmetered else []),

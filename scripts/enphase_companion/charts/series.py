@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from math import isclose
 from typing import TYPE_CHECKING
 
@@ -188,17 +189,42 @@ def _days(
     starts = [bucket.start for bucket in buckets]
     found: dict[int, tuple[int, dict[str, Counted]]] = {}
     for name, points in series.items():
-        before: int | None = None
-        for point in points:
-            if (number := bisect_right(starts, point.start) - 1) < 0:
-                continue
-            # What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
-            recovered = before is None or number <= before + 1
-            found.setdefault(point.start, (number, {}))[1][name] = _count_day(
-                point.energy, recovered=recovered
-            )
-            before = number
+        for point in leave_out_single(points):
+            if (number := bisect_right(starts, point.start) - 1) >= 0:
+                found.setdefault(point.start, (number, {}))[1][name] = _count_day(
+                    point.energy, recovered=not follows_long_gap(point.read_before, number, buckets)
+                )
     return found
+
+
+def follows_long_gap(read_before: int | None, number: int, buckets: Sequence[Span]) -> bool:
+    """Return whether there is no reading in the bucket before this one; `read_before`: the last one before.
+
+    What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
+    """
+    before = buckets[number - 1].start if number else buckets[0].start - buckets[0].length
+    return read_before is not None and read_before < before
+
+
+def leaves_out(series: Mapping[str, Sequence[Point]], buckets: Sequence[Span]) -> bool:
+    """Return whether energy from a gap is in no bucket."""
+    starts = [bucket.start for bucket in buckets]
+    return any(
+        point.energy.delivered_recovered + point.energy.received_recovered >= LEAST
+        and follows_long_gap(point.read_before, bisect_right(starts, point.start) - 1, buckets)
+        for points in series.values()
+        for point in points
+        if point.start >= starts[0]
+    )
+
+
+def leave_out_single(points: Sequence[Point]) -> Iterator[Point]:
+    """Yield the points but single readings before a gap: nothing was counted there, which is not zero."""
+    for point, following in zip_longest(points, points[1:]):
+        is_alone = point.reading_count == 1 and (following is None or following.start > point.end)
+        energy = point.energy
+        if not is_alone or energy.delivered or energy.received:
+            yield point
 
 
 def _count_day(energy: Energy, *, recovered: bool) -> Counted:

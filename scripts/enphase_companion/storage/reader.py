@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 from statistics import median
 from typing import Any, Protocol
 
@@ -83,6 +83,8 @@ class Point:
     energy: Energy
     #: A gap precedes this point: a line is interrupted here.
     after_gap: bool
+    #: When the last reading before this bucket was, also if that is before the series; None: there is none.
+    read_before: int | None
 
 
 #: A pause interrupts a line if it is longer than this, and than three times the usual pause between readings.
@@ -124,12 +126,17 @@ def build_points(
     gaps = _find_gaps(buckets, _SHORTEST_GAP[resolution])
     result = []
     energies = _calculate_energies(around, edges) if has_energies else [_UNKNOWN] * (len(edges) - 1)
+    before = [summary.last_time for summary in takewhile(lambda each: each.first_time < start, around)]
+    read_before = before[-1] if before else None
     for (bucket, following), energy in zip(pairwise(edges), energies, strict=True):
         if (summary := buckets.get(bucket)) is not None:
             after_gap = bucket in gaps
-            result.append(Point(bucket, following, summary.reading_count, summary.power, energy, after_gap))
+            result.append(
+                Point(bucket, following, summary.reading_count, summary.power, energy, after_gap, read_before)
+            )
+            read_before = summary.last_time
         elif energy.is_known:
-            result.append(Point(bucket, following, 0, None, energy, after_gap=False))
+            result.append(Point(bucket, following, 0, None, energy, after_gap=False, read_before=read_before))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -216,12 +217,51 @@ async def test_recovered_energy_of_missing_days_is_not_shown_as_one_bar(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
-    # Constantly 1 kW, with an outage from noon of the 3rd to noon of the 8th.
+    # With an outage from noon of the 3rd to noon of the 8th.
     noons = local_seconds(2026, 6, 3, 12), local_seconds(2026, 6, 8, 12)
     times = [
         *range(local_seconds(2026, 6, 1), noons[0], 300),
         *range(noons[1], local_seconds(2026, 6, 15), 300),
     ]
+    await store_steady(url, times)
+    view = await load_view(url, "2026-06-01..2026-06-14")
+    energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
+    assert energies[[0, 1, 2, 7, 8]] == pytest.approx([24, 24, 12, 12, 24], abs=0.1)
+    assert np.isnan(energies[3:7]).all()
+    assert view.totals.produced == pytest.approx(14 * 24_000, abs=100)
+    left_out = "totals include energy from gaps, which the chart cannot show"
+    assert left_out in view.notes
+    for first in (5, 8):
+        # The outage began before the range, and ends in a later bar of it or in the first one.
+        view = await load_view(url, f"2026-06-{first:02}..2026-06-19")
+        energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
+        assert energies[[8 - first, 9 - first]] == pytest.approx([12, 24], abs=0.1)
+        assert np.isnan(energies[: 8 - first]).all()
+        assert left_out in view.notes
+
+
+async def test_recovered_energy_of_a_night_is_in_the_bar_of_the_first_day(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    end = local_seconds(2026, 6, 13)
+    await store_steady(url, [local_seconds(2026, 6, 1, 20), *range(local_seconds(2026, 6, 2, 6), end, 300)])
+    view = await load_view(url, "2026-06-02..2026-06-12")
+    energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
+    assert energies[[0, 1]] == pytest.approx([28, 24], abs=0.1)
+    assert not any("cannot show" in note for note in view.notes)
+
+
+async def test_a_day_with_a_single_reading_is_unknown_not_zero(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    end = local_seconds(2026, 6, 13)
+    await store_steady(url, [local_seconds(2026, 6, 2, 12), *range(local_seconds(2026, 6, 4), end, 300)])
+    view = await load_view(url, "2026-06-01..2026-06-12")
+    energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
+    assert np.isnan(energies[:3]).all()
+    assert energies[4] == pytest.approx(24, abs=0.1)
+
+
+async def store_steady(url: str, times: Iterable[int]) -> None:
+    """Store readings of constantly 1 kW."""
     async with Database(url, ZURICH) as database:
         await database.upgrade()
         await database.write(
@@ -229,11 +269,6 @@ async def test_recovered_energy_of_missing_days_is_not_shown_as_one_bar(
             for at in times
         )
         await database.roll_up()
-    view = await load_view(url, "2026-06-01..2026-06-14")
-    energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
-    assert energies[[0, 1, 2, 7, 8]] == pytest.approx([24, 24, 12, 12, 24], abs=0.1)
-    assert np.isnan(energies[3:7]).all()
-    assert view.totals.produced == pytest.approx(14 * 24_000, abs=100)
 
 
 def build_steady_message(at: int) -> Quantities:
@@ -396,8 +431,8 @@ async def test_days_of_a_month_are_compared_with_those_of_the_last_year(house_ur
     track = view.comparison.tracks[Quantity.PRODUCTION]
     known = np.flatnonzero(~np.isnan(track.values)).tolist()
     assert [view.buckets[number].start for number in known] == track.times[known].tolist()
-    # Of the 27th there is the reading of midnight.
-    assert known == [13, 14, 15, 16]
+    # Of the 27th there is only the reading of midnight.
+    assert known == [13, 14, 15]
 
 
 async def test_a_note_says_that_there_is_nothing_to_compare_with(house_url: str) -> None:

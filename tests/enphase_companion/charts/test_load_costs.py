@@ -194,6 +194,14 @@ async def test_an_outage_of_days_is_in_the_costs_and_not_a_tower_after_it(url: s
         assert "totals include energy from gaps, which the chart cannot show" in view.notes
 
 
+async def test_an_outage_of_days_before_the_range_is_not_a_tower_in_its_first_hour(url: str) -> None:
+    day = local(BERLIN, 2026, 6, 4)
+    times = [local(BERLIN, 2026, 6, 1), *range(day + 1200, day + 86_701, 300)]
+    await store_steady(url, BERLIN, times)
+    bars = values(await load(url, "2026-06-04", FLAT), Quantity.IMPORT_COST)
+    assert bars[:2] == pytest.approx([0.4 * 2 / 3 * 0.3, 0.4 * 0.3])
+
+
 async def test_days_of_which_only_the_sum_is_kept_have_costs_with_one_price_a_day_only(url: str) -> None:
     begin = local(BERLIN, 2026, 6, 1)
     await store_steady(url, BERLIN, range(begin, begin + 4 * 86_400 + 1, 300))

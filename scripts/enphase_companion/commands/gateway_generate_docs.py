@@ -189,6 +189,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _compare_pair(old: str, new: str) -> Comparison:
     from ..endpoint_docs.anonymize import anonymize
+    from ..endpoint_docs.answers import find_unknown_endpoints
     from ..endpoint_docs.catalogue import load_catalogue
     from ..endpoint_docs.diff import CATALOGUE, compare, describe
     from ..endpoint_docs.diff_report import Comparison
@@ -202,6 +203,9 @@ def _compare_pair(old: str, new: str) -> Comparison:
     known = load_catalogue(), *catalogues.values()
     endpoints = tuple({each.path: each for catalogue in known for each in catalogue}.values())
     placeholders = Placeholders()
+    folders = [Path(name) for name in (old, new) if name not in catalogues]
+    unknown = [each for folder in folders for each in find_unknown_endpoints(folder, endpoints, placeholders)]
+    endpoints += tuple({each.path: each for each in unknown}.values())
 
     def load(name: str) -> Source:
         if name in catalogues:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -18,7 +20,8 @@ from enphase_api.json_values import MAX_DEPTH, printable
 from enphase_api.models import Info
 
 from ..runtime.errors import CommandError
-from .catalogue import Endpoint
+from .catalogue import UNKNOWN, Endpoint, Safety
+from .placeholders import Placeholders
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ NOTES = "_recording.json"
 
 #: Maximum bytes and values of an answer. Answers of a site with 1,000 inverters have less than a tenth.
 _MAX_BYTES, _MAX_VALUES = 16_000_000, 1_000_000
+_MAX_NAME_LENGTH = 128
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"more than {_MAX_VALUES:,} values"
@@ -133,7 +137,7 @@ def load_recording(
     if not folder.is_dir():
         raise CommandError(f"recording {folder}: no such folder")
     outcomes = _load_outcomes(folder / NOTES)
-    names = {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
+    names = _file_names(folder)
     recording = Recording(_firmware(folder))
     for endpoint in endpoints:
         for request in endpoint.requests:
@@ -161,6 +165,38 @@ def load_recording(
             "of /production.json?details=1 production.json_details_1"
         )
     return recording, sorted(names)
+
+
+def find_unknown_endpoints(
+    folder: Path, endpoints: tuple[Endpoint, ...], placeholders: Placeholders
+) -> Iterator[Endpoint]:
+    """Yield an endpoint, named after its file, for each JSON or XML in a folder that none of these answered.
+
+    The name of the path is not known: "_" may stand for "/", "?", "=" or "&".
+    """
+    if not folder.is_dir():
+        return
+    known = {name for each in endpoints for request in each.requests for name in each.file_names(request)}
+    for name in sorted(_file_names(folder) - known):
+        format_ = "xml" if (body := _body(folder / name)).startswith(b"<") else "json"
+        endpoint = Endpoint(
+            chapter="",
+            path=printable(placeholders.replace_in_text(name), _MAX_NAME_LENGTH),
+            description="",
+            methods={"GET": UNKNOWN},
+            safety=Safety.READS,
+            source=(),
+            aliases=(name,),
+            format=format_,
+        )
+        with suppress(ValueError):
+            content = parse_answer(body, endpoint)
+            if endpoint.requests and isinstance(content, (dict, list)) and "html" not in content:
+                yield endpoint
+
+
+def _file_names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
 
 
 def _load_outcomes(file: Path) -> dict[str, Outcome] | None:

@@ -213,6 +213,30 @@ def test_an_answer_that_is_html_is_another_outcome(run: Run, home_folder: Path) 
     assert "new/ivp_sc_pvlimit: invalid JSON" in result.warnings[0]
 
 
+def test_an_endpoint_that_the_catalogue_does_not_know(run: Run, home_folder: Path) -> None:
+    for folder in ("old", "new"):
+        record(home_folder / folder, "ivp_meters", [])
+        record(home_folder / folder, f"ivp_both_{SERIAL}", {"a": 1} if folder == "old" else {"b": "x"})
+        record(home_folder / folder, "notes.txt", "From the cellar.")
+    record(home_folder / "new", "ivp_lemon", {"a": 1})
+    record(home_folder / "old", "pear.xml", "<?xml version='1.0'?><pear/>")
+    record(home_folder / "new", "page", "<html><body>no answer</body></html>")
+    result = run("old", "new")
+    (both,) = {line.split()[0] for line in result.out.splitlines()[2:] if "both" in line}
+    assert SERIAL not in result.out
+    assert [line.split() for line in result.out.splitlines()[2:]] == [
+        [both],
+        ["a", "removed", "integer"],
+        ["b", "added", "string"],
+        ["ivp_lemon", "added", "not", "available", "→", "answered"],
+        ["pear.xml", "removed", "answered", "→", "not", "available"],
+    ]
+    assert len(result.warnings) == 2
+    (comparison,) = json.loads(run("catalogue", "new", "--format", "json").out)["comparisons"]
+    found = {each["request"]: each["change"] for each in comparison["differences"] if each["key"] is None}
+    assert found["ivp_lemon"] == "added"
+
+
 CATALOGUE = """
 title = "Meters"
 [[endpoint]]

@@ -65,8 +65,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder of recorded answers, in files named after their paths (ivp_meters_readings, "
         "production.json_details_1); repeat for several gateways",
     )
-    # Its name before there was --record.
-    result.add_argument("--recording", dest="folders", action="append", type=Path, help=argparse.SUPPRESS)
     result.add_argument(
         "--record",
         type=Path,

@@ -58,12 +58,6 @@ def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, home_folde
     assert "or its answer was not recorded" in (home_folder / "pages" / "ivp_meters_readings.md").read_text()
 
 
-def test_the_option_has_its_earlier_name_too(run: Run, home_folder: Path) -> None:
-    (home_folder / "answers").mkdir()
-    (home_folder / "answers" / "ivp_meters").write_text('[{"eid": 1}]')
-    assert run("--recording", "answers")[0] == 0
-
-
 def test_an_answer_may_be_named_after_an_alias(run: Run, home_folder: Path) -> None:
     (home_folder / "answers").mkdir()
     (home_folder / "answers" / "home").write_text('{"db_size": "8 MB"}')

@@ -102,7 +102,9 @@ class Day:
 
     def take(self, powers: Powers) -> None:
         """Add powers that are not older than the last ones."""
-        midnight = self._local(powers.read_at).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        local = self._local(powers.read_at)
+        # The first one, where the clock is set back to midnight.
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
         if midnight != self._midnight:
             self._begin(midnight)
             self.is_whole = midnight - self._read_at <= QUARTER_HOUR

@@ -80,6 +80,13 @@ def test_noon_is_marked_and_the_days_of_a_clock_change_are_shorter_or_longer(
     assert line.count(MARK) == 7
 
 
+def test_the_day_goes_on_where_the_clock_is_set_back_to_midnight() -> None:
+    azores = ZoneInfo("Atlantic/Azores")
+    midnight = datetime(2026, 10, 25, tzinfo=azores).timestamp()
+    day = read_day(*((column / 4, 500, 0) for column in range(100)), midnight=midnight, zone=azores)
+    assert day.draw(1_000).any(axis=(0, 2)).all()
+
+
 def test_a_new_day_begins_empty() -> None:
     day = read_day((23.9, 500, 500), (24.1, 300, 300))
     assert day.draw(1_000).shape[1] == 1

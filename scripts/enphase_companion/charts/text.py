@@ -221,8 +221,9 @@ def offset(moment: datetime) -> str:
     name = moment.tzname() or ""
     if name.isalpha():
         return name
-    hours, minutes = divmod(round((moment.utcoffset() or timedelta()).total_seconds()) // 60, 60)
-    return f"UTC{hours:+}:{minutes:02}" if minutes else f"UTC{hours:+}"
+    shift = round((moment.utcoffset() or timedelta()).total_seconds()) // 60
+    hours, minutes = divmod(abs(shift), 60)
+    return f"UTC{'-' if shift < 0 else '+'}{hours}{f':{minutes:02}' if minutes else ''}"
 
 
 def length(span: Span) -> str:

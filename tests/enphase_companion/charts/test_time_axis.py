@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from enphase_companion.charts import text
 from enphase_companion.charts.live import LiveData
 from enphase_companion.charts.model import Panel, Totals, View
 from enphase_companion.charts.time_axis import set_time_axis, ticks, to_axis
@@ -74,6 +75,19 @@ def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
 def get_name(clock: datetime) -> str:
     name = clock.tzname() or ""
     return {"+11": "UTC+11", "+1030": "UTC+10:30", "+01": "UTC+1", "+00": "UTC+0"}.get(name, name)
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [
+        ("Pacific/Marquesas", "UTC-9:30"),
+        ("Asia/Kolkata", "IST"),
+        ("Asia/Kathmandu", "UTC+5:45"),
+        ("America/Sao_Paulo", "UTC-3"),
+    ],
+)
+def test_a_zone_without_abbreviation_is_named_by_its_offset(zone: str, name: str) -> None:
+    assert text.offset(datetime(2026, 6, 21, tzinfo=ZoneInfo(zone))) == name
 
 
 def find_start(clock: datetime, zone: ZoneInfo) -> int:

@@ -100,13 +100,16 @@ class InverterReports:
         #: The times of the last reports; empty before the first request.
         self._newest: dict[str, int] = {}
 
+    @property
+    def is_due(self) -> bool:
+        """Whether five minutes have passed since the last request."""
+        return time.monotonic() >= self._next
+
     async def read(self, gateway: Gateway, info: Info) -> list[Message]:
-        """Return all last reports, if they are due and one of them is new.
+        """Return all last reports, if one of them is new.
 
         Those of silent microinverters are in the first answer only. Raises as the gateway does.
         """
-        if time.monotonic() < self._next:
-            return []
         self._next = time.monotonic() + POLL_INTERVAL
         details = await gateway.device_data()
         inverters: Iterable[Inverter]

@@ -155,15 +155,15 @@ class Poller(Source):
 
         What fails is tried next time; a token that is rejected here alone does not end the session.
         """
-        if self._reports is None:
+        if self._reports is None or not self._reports.is_due:
             return []
         try:
             messages = await self._reports.read(gateway, info)
         except EnphaseError as error:
             self._unreported.raise_(f"microinverters cannot be read: {error}")
             return []
-        if messages:
-            self._unreported.clear()
+        # Also without a new report, as at night.
+        self._unreported.clear()
         return messages
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:

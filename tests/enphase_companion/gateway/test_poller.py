@@ -158,6 +158,20 @@ async def test_meters_are_read_while_microinverters_cannot_be_read(
         assert poller.problem is None
 
 
+async def test_microinverters_that_could_not_be_read_are_no_problem_any_more_at_night(
+    create_reader: Callable[..., PollerSetup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then none of them has a new report."""
+    monkeypatch.setattr(inverters, "POLL_INTERVAL", 0.1)
+    reader = create_reader(hour_of_day=1)
+    async with reader.run(reports=InverterReports()) as poller:
+        await wait_until(lambda: any(message.inverters for message in reader.messages))
+        reader.simulator.faults.set("status", path="/ivp/pdm/device_data")
+        await wait_until(lambda: poller.problem is not None)
+        reader.simulator.faults.clear()
+        await wait_until(lambda: poller.problem is None)
+
+
 async def test_each_reading_takes_one_small_request_and_one_sign_in_is_enough(reader: PollerSetup) -> None:
     async with reader.run():
         await reader.wait_for_messages(20)

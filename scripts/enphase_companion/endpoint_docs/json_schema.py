@@ -100,7 +100,9 @@ class _Builder:
             )
             for name in names
         }
-        others = properties.pop(ANY_ID, None) or properties.pop(ANY_NAME, None)
+        # Ids have the facts of any name.
+        any_name, any_id = properties.pop(ANY_NAME, None), properties.pop(ANY_ID, None)
+        others = any_id or any_name
         required = sorted(name for name in properties if _is_always_in(name, found))
         return {
             **({"properties": properties} if properties else {}),

@@ -54,6 +54,8 @@ def write_recording(folder: Path, recording: Recording, endpoints: tuple[Endpoin
             folder.rename(old)
         new.rename(folder)
     except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -26,8 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 _NAME = "generate_docs.unfinished"
 #: Seconds after which the values of both runs would no longer belong together.
 _MAX_AGE = 24 * 3600
-#: The others may be there now.
-_KEPT = (Outcome.ANSWERED, Outcome.MISSING, Outcome.REFUSED)
+#: The others may be there now, or not be refused with the token of the next run.
+_KEPT = (Outcome.ANSWERED, Outcome.MISSING)
 
 
 class UnfinishedRun:

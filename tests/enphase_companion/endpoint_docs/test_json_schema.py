@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from enphase_companion.endpoint_docs.answers import Answer, Outcome, Recording, load_recording
-from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
+from enphase_companion.endpoint_docs.catalogue import ANY_NAME, Endpoint, load_catalogue
 from enphase_companion.endpoint_docs.json_schema import build_file, build_schema
 from enphase_companion.endpoint_docs.openapi import build_openapi
 from enphase_companion.endpoint_docs.pages import find_answers
@@ -85,6 +85,14 @@ def test_objects_under_serial_numbers_share_a_schema() -> None:
     batteries = schema["properties"]["batteries"]
     assert batteries["additionalProperties"]["properties"] == {"soc": {"type": "number"}}
     assert "122200000001" not in json.dumps(schema)
+
+
+def test_ids_beside_any_other_name_share_its_schema() -> None:
+    endpoint = find_endpoint("/ivp/peb/devstatus")
+    assert ANY_NAME in endpoint.fields[""]
+    schema = build_schema(endpoint, [{"122200000001": {}, "pcu": {}}])
+    assert schema["properties"].keys() == {"pcu"}
+    assert schema["additionalProperties"]["description"] == endpoint.fields[""][ANY_NAME].meaning
 
 
 @pytest.mark.parametrize("name", ["a/b~c", "$ref", "{id}", "\u202e", "", "<script>", 'a"b', "@type"])

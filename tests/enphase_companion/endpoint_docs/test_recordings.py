@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable
@@ -66,6 +67,26 @@ def test_an_answer_may_be_named_after_an_alias(run: Run, home_folder: Path) -> N
     assert (status, err) == (0, "")
     assert "1 answered" in out
     assert "## Example" in (home_folder / "pages" / "home.json.md").read_text()
+
+
+def test_a_recording_that_cannot_be_replaced_stays(
+    run: Run, home_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home_folder / "answers").mkdir()
+    (home_folder / "answers" / "ivp_meters").write_text('[{"eid": 1}]')
+    assert run("--from", "answers", "--record", "recording")[0] == 0
+    before = sorted(home_folder.iterdir())
+    rename = Path.rename
+
+    def rename_unless_new(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_unless_new)
+    assert run("--from", "answers", "--record", "recording", "--overwrite")[0] == 1
+    assert sorted(home_folder.iterdir()) == before
+    assert (home_folder / "recording" / "ivp_meters").exists()
 
 
 def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:

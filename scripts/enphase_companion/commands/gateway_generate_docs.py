@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -36,7 +37,7 @@ _DELAY, _MAX_DELAY = 1.0, 60.0
 _PAGE_FORMATS = ("asciidoc", "markdown")
 _DIFF_FORMATS = ("table", "markdown", "json")
 
-_RESUMED = "After an interrupted run, the next one requests only what is missing."
+_RESUMED = "After an interrupted run, the next one within a day requests only what is missing."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -143,8 +144,12 @@ def _generate(arguments: argparse.Namespace) -> int:
     from ..endpoint_docs.catalogue import load_catalogue
     from ..endpoint_docs.placeholders import Placeholders
     from ..endpoint_docs.recorder import check_target, write_recording
+    from ..runtime.errors import CommandError
     from ..runtime.service import run_once
 
+    # Before minutes of requests.
+    if arguments.output.exists() and not arguments.output.is_dir():
+        raise CommandError(f"--output {arguments.output}: is a file: name a folder")
     if arguments.record is not None:
         check_target(arguments.record, overwrite=arguments.overwrite)
     endpoints, placeholders = load_catalogue(), Placeholders()
@@ -233,6 +238,8 @@ def _load_recording(
 async def _fetch_answers(
     arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]
 ) -> tuple[Recording, UnfinishedRun]:
+    import asyncio
+
     from ..config.loader import load_settings
     from ..endpoint_docs.answers import Recording
     from ..endpoint_docs.fetch import fetch_answers
@@ -242,13 +249,18 @@ async def _fetch_answers(
     settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
         unfinished = UnfinishedRun(settings.folder, info, endpoints)
-        await fetch_answers(
-            gateway,
-            unfinished,
-            endpoints,
-            delay=arguments.delay,
-            sign_in=lambda: sign_in(gateway, info, settings),
-        )
+        try:
+            await fetch_answers(
+                gateway,
+                unfinished,
+                endpoints,
+                delay=arguments.delay,
+                sign_in=lambda: sign_in(gateway, info, settings),
+            )
+        except asyncio.CancelledError:
+            if unfinished.is_kept:
+                print("interrupted: the next run within a day requests only what is missing", file=sys.stderr)
+            raise
         return Recording(info.firmware, unfinished.answers), unfinished
 
 

@@ -227,7 +227,7 @@ def names_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
 
     def check(value: Any) -> tuple[str, ...]:
         names = value if isinstance(value, list) else text(value).split(",")
-        found = tuple(text(name).lower() for name in names)
+        found = tuple(str(name).strip().lower() for name in names)
         if not found or not set(found) <= set(known):
             raise invalid(f"must be one or more of {', '.join(known)}, separated by commas")
         return found

@@ -33,7 +33,7 @@ class Animation:
     is_animation = True
 
     def __init__(self, file: Path, brightness: float, rotation: int) -> None:
-        """Open the display. Raises CommandError if the folder is not writable."""
+        """Open the display. Raises CommandError if the folder is missing or not writable."""
         self._file = file
         self._format = file.suffix[1:].upper()
         self.brightness = brightness
@@ -41,6 +41,8 @@ class Animation:
         self._last: Frame | None = None
         self._pictures: list[Image.Image] = []
         self._seconds: list[float] = []
+        if not file.parent.is_dir():
+            raise CommandError(f"--display {file}: no such folder: {file.parent}")
         if not os.access(file.parent, os.W_OK):
             raise CommandError(f"--display {file}: the folder {file.parent} is not writable")
 

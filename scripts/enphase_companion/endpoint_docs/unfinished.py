@@ -49,7 +49,8 @@ class UnfinishedRun:
                     self.answers[each["request"]] = answer
                     lines.append(json.dumps(each))
         self.resumed = len(self.answers)
-        self._is_usable = True
+        #: Whether the next run can read them.
+        self.is_kept = True
         try:
             write_private(self._file, "\n".join(lines) + "\n")
         except OSError as error:
@@ -58,7 +59,7 @@ class UnfinishedRun:
     def add(self, request: str, answer: Answer, body: bytes) -> None:
         """Keep the answer of one request, with the bytes that it was parsed from."""
         self.answers[request] = answer
-        if not self._is_usable or answer.outcome not in _KEPT:
+        if not self.is_kept or answer.outcome not in _KEPT:
             return
         line = {"request": request, "outcome": answer.outcome.name, "body": body.decode("utf-8-sig")}
         try:
@@ -98,7 +99,7 @@ class UnfinishedRun:
         return result
 
     def _give_up(self, error: OSError) -> None:
-        self._is_usable = False
+        self.is_kept = False
         _LOGGER.warning(
             "%s: cannot be written (%s): if this run is interrupted, the next one starts again",
             self._file, error.strerror,

@@ -290,6 +290,14 @@ def test_a_recording_is_replayed_by_the_simulator_and_gives_the_same_pages(
         assert read_outcomes(user.home.parent / "replayed")["/ivp/ensemble/status"] == "refused"
 
 
+def test_an_output_that_is_a_file_is_an_error_at_once(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("three-phase")
+    (user.home.parent / "pages").write_text("Dear")
+    result = run_command(user, "--output", "pages")
+    assert (result.status, "--output pages: is a file: name a folder" in result.error) == (1, True)
+    assert user.simulator.requests == []
+
+
 def test_a_recording_replaces_nothing_unless_it_is_told_to(create_ready_user: Callable[..., CliUser]) -> None:
     user = create_ready_user("three-phase")
     (user.home.parent / "mine").mkdir()
@@ -425,7 +433,8 @@ def test_a_signal_stops_the_run_without_partial_pages(
             time.sleep(0.05)
         process.send_signal(number)
         assert process.wait(60) == status
-        assert process.communicate()[1] == ""
+        told = "interrupted: the next run within a day requests only what is missing\n"
+        assert process.communicate()[1] == told
     assert not output.exists()
     # The next run continues here.
     (kept,) = user.folder.glob("*unfinished*")

@@ -56,6 +56,7 @@ _PHRASE = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+,#% -]{0,63}")
 _CONSTANT = re.compile(r"EN[A-Z]{2,4}(?:_[A-Z0-9]+)+")
 #: A shifted timestamp, which is not prose although it has spaces.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)?")
+_ZONE_OF_TIME = re.compile(r"(?:[A-Z]{2,4}|[+-]\d\d:?\d\d)$")
 #: The form of names of people and places.
 _PROPER_NAME = re.compile(r"[A-Z][a-z]+(?:[._-]?[A-Z][a-z]+)*")
 #: In field names without underscores: those join the words of identifiers, such as Export_Limit_Type.
@@ -248,9 +249,9 @@ class _Anonymizer:
         shifted = DAY if _AMERICAN_DAY.fullmatch(value) else shift_text(value, self._offset)
         is_version = bool(words & VERSION and _VERSION_TEXT.fullmatch(value))
         replaced = shifted if is_version else self._placeholders.replace_in_text(shifted)
-        if not _TIMESTAMP.fullmatch(replaced) and not self._is_harmless(
-            remove_placeholders(replaced), known, is_version=is_version
-        ):
+        if _TIMESTAMP.fullmatch(replaced):
+            replaced = _ZONE_OF_TIME.sub(lambda match: "UTC" if match[0].isalpha() else "+00:00", replaced)
+        elif not self._is_harmless(remove_placeholders(replaced), known, is_version=is_version):
             return TEXT
         return value if replaced == value else Placeholder(replaced)
 

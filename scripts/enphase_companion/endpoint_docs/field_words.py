@@ -31,7 +31,7 @@ TIME = {
     "at", "created", "date", "epoch", "expires", "expiry", "gmt", "installed", "since", "time", "timestamp",
     "until", "update", "updated",
 }  # fmt: skip
-ZONE = {"timezone", "tz", "zone"}
+ZONE = {"gmtoffset", "timezone", "tz", "tzoffset", "utcoffset", "zone"}
 VERSION = {"version", "vers", "fw", "software", "firmware", "img", "ptpn"}
 #: Words of field names that are kept inside an identifying object; any other may be a name.
 HARMLESS_CHILDREN = {

@@ -67,6 +67,7 @@ def anonymize_answer(content: Any, path: str = HOME, inverters: Any = ()) -> Any
         ("lon", "8.5417"),
         ("coordinates", [47.3769, 8.5417]),
         ("timezone", "Europe/Zurich"),
+        ("utc_offset", 19800),
     ],
 )
 def test_identifying_values_are_replaced(name: str, secret: Any) -> None:
@@ -201,6 +202,12 @@ def test_identifying_values_of_known_fields_without_a_unit_are_replaced(secret: 
     path, name = ("/ivp/meters", "eid") if isinstance(secret, int) else ("/inventory.json", "part_num")
     after = anonymize_answer([{name: secret, "devices": [{name: secret}]}], path)
     assert str(secret) not in json.dumps(after)
+
+
+@pytest.mark.parametrize(("zone", "shown"), [(" NZST", " UTC"), ("+12:00", "+00:00"), ("-0930", "+00:00")])
+def test_the_time_zone_of_a_time_is_replaced(zone: str, shown: str) -> None:
+    content = {"last_update": 1785332858, "date": f"2026-07-29T13:47:37{zone}"}
+    assert anonymize_answer(content)["date"] == f"2026-01-15T11:59:59{shown}"
 
 
 def test_coordinates_in_texts_are_replaced_wherever_they_occur() -> None:

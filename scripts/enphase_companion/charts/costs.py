@@ -95,7 +95,8 @@ def count_slots(series: Mapping[str, Sequence[Point]], slots: Times) -> Metered:
 def changes_within_a_day(tariff: Tariff) -> bool:
     """Whether any day has more than one price."""
     return any(
-        len({price for _, price in periods}) > 1
+        # A period that does not start with the day follows one of the day before.
+        len({price for _, price in periods}) > 1 or (periods[:1] and periods[0][0] > 0 and len({*prices}) > 1)
         for prices in (tariff.imported, tariff.exported)
         for season in prices.seasons
         for periods in season.days.values()

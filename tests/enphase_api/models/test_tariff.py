@@ -78,8 +78,18 @@ def test_a_price_depends_on_season_day_and_time(at: tuple[int, ...], price: floa
     assert parsed(TIME_OF_USE).import_price(local(*at)) == price
 
 
-def test_the_last_period_lasts_over_midnight() -> None:
-    assert parsed(TIME_OF_USE).import_price(local(2026, 1, 5, 2, 29)) == 0.1
+@pytest.mark.parametrize(
+    ("at", "price"),
+    [
+        ((2026, 1, 5, 2, 29), 0.1),
+        # From Sunday to Monday, and from a season to the next.
+        ((2026, 6, 8, 2, 29), 0.2),
+        ((2026, 6, 1, 2, 29), 0.1),
+        ((2026, 10, 1, 2, 29), 0.5),
+    ],
+)
+def test_the_last_period_of_a_day_lasts_over_midnight(at: tuple[int, ...], price: float) -> None:
+    assert parsed(TIME_OF_USE).import_price(local(*at)) == price
 
 
 def test_one_price_all_year_without_seasons() -> None:

@@ -194,6 +194,16 @@ async def test_an_outage_of_days_is_in_the_costs_and_not_a_tower_after_it(url: s
         assert "totals include energy from gaps, which the chart cannot show" in view.notes
 
 
+async def test_the_price_of_a_sunday_lasts_until_monday_morning(url: str) -> None:
+    begin = local(BERLIN, 2026, 6, 21)
+    await store_steady(url, BERLIN, range(begin, begin + 2 * 86_400 + 1, 300))
+    season = make_season("1/1", {480: 0.3}, "Mon,Tue,Wed,Thu,Fri,Sat")
+    season["days"] += make_season("1/1", {0: 0.1}, "Sun")["days"]
+    view = await load(url, "2026-06-20..2026-06-22", make_tariff(season))
+    bars = values(view, Quantity.IMPORT_COST)
+    assert bars[1:] == pytest.approx([0.4 * 24 * 0.1, 0.4 * (8 * 0.1 + 16 * 0.3)])
+
+
 async def test_an_outage_of_days_before_the_range_is_not_a_tower_in_its_first_hour(url: str) -> None:
     day = local(BERLIN, 2026, 6, 4)
     times = [local(BERLIN, 2026, 6, 1), *range(day + 1200, day + 86_701, 300)]

@@ -18,7 +18,7 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: Per kWh; beyond any price in any currency.
 HIGHEST_RATE = 100_000.0
 
-_MINUTE = timedelta(minutes=1)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,17 @@ class Prices:
         """Return the prices of a local day, each from a minute of it, the first from 0; empty: unknown."""
         if not self.seasons:
             return () if self.single is None else ((0, self.single),)
+        periods = self._starts(day)
+        if periods and periods[0][0] > 0:
+            # The last period of the day before lasts over midnight, until the first one starts.
+            before = self._starts(day - _DAY) or periods
+            return ((0, before[-1][1]), *periods)
+        return periods
+
+    def _starts(self, day: date) -> tuple[tuple[int, float], ...]:
         begun = [season for season in self.seasons if season.start <= (day.month, day.day)]
         # The last season lasts over the new year, until the first one starts.
-        periods = (begun or self.seasons)[-1].days.get(day.weekday(), ())
-        if periods and periods[0][0] > 0:
-            # The last period of a day lasts over midnight, until the first one starts.
-            return ((0, periods[-1][1]), *periods)
-        return periods
+        return (begun or self.seasons)[-1].days.get(day.weekday(), ())
 
     def at(self, at: datetime) -> float | None:
         """Return the price at a local time; None if unknown."""

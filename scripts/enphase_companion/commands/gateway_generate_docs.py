@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from enum import Enum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import GATEWAY_KEYS
@@ -21,16 +19,12 @@ if TYPE_CHECKING:
     from ..endpoint_docs.catalogue import Endpoint
     from ..endpoint_docs.diff import Source
     from ..endpoint_docs.diff_report import Comparison
-    from ..endpoint_docs.pages import Page
     from ..endpoint_docs.unfinished import UnfinishedRun
-    from ..endpoint_docs.writer import Format, WriteResult
 
 NAME = "enphase-gateway-generate-docs"
 KEYS = GATEWAY_KEYS
 
 _FOLDER = Path("docs/gateway")
-#: Folder of the schemas, in the folder of the pages.
-_SCHEMAS = "schemas"
 #: Seconds between two requests.
 _DELAY, _MAX_DELAY = 1.0, 60.0
 #: Formats of pages and of --diff; the first is the default.
@@ -142,6 +136,8 @@ def _delay(text: str) -> float:
 def _generate(arguments: argparse.Namespace) -> int:
     from ..endpoint_docs.anonymize import anonymize
     from ..endpoint_docs.catalogue import load_catalogue
+    from ..endpoint_docs.markup import FORMATS
+    from ..endpoint_docs.output import write_output
     from ..endpoint_docs.placeholders import Placeholders
     from ..endpoint_docs.recorder import check_target, write_recording
     from ..runtime.errors import CommandError
@@ -161,7 +157,10 @@ def _generate(arguments: argparse.Namespace) -> int:
         recordings = [recording]
     # Nothing after this line sees private data.
     anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
-    _write(endpoints, anonymous, arguments)
+    summary = write_output(
+        endpoints, anonymous, arguments.output, FORMATS[arguments.format], overwrite=arguments.overwrite
+    )
+    print("\n".join(summary))
     if arguments.record is not None:
         count = write_recording(arguments.record, anonymous[0], endpoints)
         print(f"{arguments.record}: recorded {count} answers")
@@ -262,62 +261,3 @@ async def _fetch_answers(
                 print("interrupted: the next run within a day requests only what is missing", file=sys.stderr)
             raise
         return Recording(info.firmware, unfinished.answers), unfinished
-
-
-def _write(
-    endpoints: tuple[Endpoint, ...], recordings: Sequence[Recording], arguments: argparse.Namespace
-) -> None:
-    """Write pages, schemas and the OpenAPI description, and print a summary."""
-    from ..endpoint_docs.answers import Outcome
-    from ..endpoint_docs.json_schema import JsonFile, build_file, build_schema, read_schema
-    from ..endpoint_docs.markup import FORMATS
-    from ..endpoint_docs.openapi import FILE_NAME, build_openapi
-    from ..endpoint_docs.pages import build_index, build_page, find_answers
-    from ..endpoint_docs.writer import KEPT, WriteResult
-
-    markup, output = FORMATS[arguments.format], arguments.output
-    pages = [build_page(endpoint, recordings, markup) for endpoint in endpoints]
-    schemas = {
-        endpoint.page: build_schema(endpoint, [content for _, content in find_answers(endpoint, recordings)])
-        for endpoint in endpoints
-    }
-    files = [build_file(page.name, schemas[page.name], page.outcome) for page in pages]
-    for page in pages:
-        # What is kept in its own file is kept in the description, too.
-        if (
-            page.outcome in KEPT
-            and (kept := read_schema(output / _SCHEMAS / f"{page.name}.json")) is not None
-        ):
-            schemas[page.name] = kept
-    description = build_file(FILE_NAME, build_openapi(endpoints, schemas, recordings), Outcome.ANSWERED)
-    index = build_index(endpoints, pages, recordings, markup)
-    written = _write_files([*pages, index], output, markup, overwrite=arguments.overwrite)
-    for_programs = _write_files(files, output / _SCHEMAS, JsonFile(), overwrite=arguments.overwrite)
-    for_programs += _write_files([description], output, JsonFile(), overwrite=arguments.overwrite)
-    print(f"{output}: {_format_counts(written, WriteResult)}")
-    print(f"schemas: {_format_counts(for_programs, WriteResult)}")
-    print(f"endpoints: {_format_counts(Counter(page.outcome for page in pages), Outcome)}")
-
-
-def _write_files(
-    pages: Sequence[Page], folder: Path, format_: Format, *, overwrite: bool
-) -> Counter[WriteResult]:
-    import logging
-
-    from ..endpoint_docs.writer import WriteResult, write_page
-
-    results: Counter[WriteResult] = Counter()
-    for page in pages:
-        result = write_page(page, folder, format_, overwrite=overwrite)
-        results[result] += 1
-        if result is WriteResult.EDITED:
-            logging.getLogger(__name__).warning(
-                "%s: not replaced, as it was edited or not written by this command: use --overwrite to "
-                "replace it",
-                folder / f"{page.name}{format_.suffix}",
-            )
-    return results
-
-
-def _format_counts(counter: Counter[Any], kinds: Iterable[Enum]) -> str:
-    return ", ".join(f"{counter[kind]} {kind.value}" for kind in kinds if counter[kind])

@@ -54,7 +54,7 @@ class InverterDay(NamedTuple):
     #: Milliseconds since the epoch.
     first_measured_at: int
     last_measured_at: int
-    #: Wh between both, by the counter, or else estimated by power; None if neither is known.
+    #: Wh between both, by the counter, or else estimated by power; None if neither is known, or both are one.
     energy: float | None
     #: W.
     power_max: float | None
@@ -87,11 +87,11 @@ def summarize(reports: Iterable[Report]) -> InverterDay:
     energy: float | None = None
     for at, power, counter in reports:
         if counter is not None:
-            energy = (energy or 0.0) + (rise(*counted[-1], at, counter) if counted else 0.0)
+            if counted:
+                energy = (energy or 0.0) + rise(*counted[-1], at, counter)
             counted.append((at, counter))
-        elif power is not None and not counted:
-            is_continuous = bool(times) and at - times[-1] <= _GAP
-            energy = (energy or 0.0) + (max(power, 0.0) * (at - times[-1]) / HOUR if is_continuous else 0.0)
+        elif power is not None and not counted and times and at - times[-1] <= _GAP:
+            energy = (energy or 0.0) + max(power, 0.0) * (at - times[-1]) / HOUR
         times.append(at)
         if power is not None:
             powers.append(power)

@@ -107,6 +107,9 @@ async def test_without_counters_energy_is_estimated_by_power(database: Database)
         # One report without its counter changes nothing.
         ([(0, 240.0, 10.0), (5 * MINUTE, 240.0, None), (10 * MINUTE, 240.0, 50.0)], 40.0),
         ([(0, None, None)], None),
+        # Of a single report there is none, which is not zero.
+        ([(0, 240.0, 10.0)], None),
+        ([(0, 240.0, None)], None),
     ],
 )
 def test_the_energy_between_reports(reports: list[Report], energy: float | None) -> None:

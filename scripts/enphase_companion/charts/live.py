@@ -179,7 +179,7 @@ class LiveData:
                 *(text.unknown_note(of_whole) if self._unmetered_batteries else []),
                 *(text.inverters_note() if metered != of_whole.keys() else []),
                 *(
-                    text.by_phase_note()
+                    text.by_phase_note("the grid line shows")
                     if self._counts_by_phase
                     and min(energies.imported or 0.0, energies.exported or 0.0) >= LEAST
                     else []

@@ -227,14 +227,18 @@ def get_counters(energy: Energy) -> Counted:
 
 
 async def load_energy_by_phase(
-    database: ReadableDatabase, gateway: str, span: Span, energies: Mapping[str, Energy]
+    database: ReadableDatabase,
+    gateway: str,
+    span: Span,
+    energies: Mapping[str, Energy],
+    than: str = "the grid line shows",
 ) -> list[str]:
-    """Return a note if the gateway counts import and export by phase."""
+    """Return a note if the gateway counts import and export by phase: both totals are more `than` what."""
     if NET not in energies:
         return []
     phases = [await _energies(database, gateway, span, phase) for phase in range(1, PHASES + 1)]
     counted = [get_counters(each[NET]) for each in phases if NET in each]
-    return text.by_phase_note() if counts_by_phase(get_counters(energies[NET]), counted) else []
+    return text.by_phase_note(than) if counts_by_phase(get_counters(energies[NET]), counted) else []
 
 
 async def first_reading_notes(

@@ -94,7 +94,7 @@ async def load_costs(
         *make_notes(energies, energies, zone, left_out=sums.has_left_out),
         *await first_reading_notes(database, gateway, gaps, span, zone, is_day=split is not split_into_hours),
         *(text.cost_notes(sums, totals) if energies else []),
-        *await load_energy_by_phase(database, gateway, span, energies),
+        *await load_energy_by_phase(database, gateway, span, energies, than="the sum of the phases"),
     ]
     comparison = None
     if request.comparison:

@@ -161,11 +161,11 @@ def inverters_note() -> list[str]:
     return ["production is the sum of what the microinverters report, every five minutes"]
 
 
-def by_phase_note() -> list[str]:
+def by_phase_note(than: str) -> list[str]:
     """Return the note for a gateway that adds up import and export by phase."""
     note = (
         "import and export are counted by phase, and one phase may import while another exports: "
-        "both totals are more than the grid line shows"
+        f"both totals are more than {than}"
     )
     return [note]
 

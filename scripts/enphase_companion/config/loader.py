@@ -213,7 +213,7 @@ def read_object(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: holds values that no setting can have") from None
     if not isinstance(content, dict):
         raise SettingsError(
-            f"{file}: must hold one JSON object, {{...}}: compare it with {file.name}.example"
+            f"{file}: must hold one JSON object, {{...}}: compare it with the examples in configuration/"
         )
     return content
 

@@ -114,7 +114,7 @@ def test_an_error_names_the_key_and_what_to_write_there(
     [
         (None, "no such file: copy tariff.json.example there, and write your prices"),
         ("{", "line 1, column 2: not valid JSON"),
-        ("[]", "must hold one JSON object, {...}: compare it with tariff.json.example"),
+        ("[]", "must hold one JSON object, {...}: compare it with the examples in configuration/"),
         ('{"tariff": {"currency": {"code": "EUR"}}}', "tariff.single_rate: no price is set"),
         (
             '{"tariff": {"currency": {"code": "EUR"}, "single_rate": {"rate": 0, "sell": 0}}}',

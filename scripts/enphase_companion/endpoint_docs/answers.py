@@ -178,7 +178,10 @@ def find_unknown_endpoints(
         return
     known = {name for each in endpoints for request in each.requests for name in each.file_names(request)}
     for name in sorted(_file_names(folder) - known):
-        format_ = "xml" if (body := _body(folder / name)).startswith(b"<") else "json"
+        try:
+            body = _read(folder / name)
+        except OSError:
+            continue
         endpoint = Endpoint(
             chapter="",
             path=printable(placeholders.replace_in_text(name), _MAX_NAME_LENGTH),
@@ -187,7 +190,7 @@ def find_unknown_endpoints(
             safety=Safety.READS,
             source=(),
             aliases=(name,),
-            format=format_,
+            format="xml" if body.startswith(b"<") else "json",
         )
         with suppress(ValueError):
             content = parse_answer(body, endpoint)

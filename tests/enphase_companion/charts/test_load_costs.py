@@ -72,14 +72,14 @@ async def store_steady(
         await database.roll_up()
 
 
-def _sample(name: str, at: int, delivered: int, received: int) -> Sample:
+def _sample(name: str, at: int, delivered: int, received: int, phase: int = 0) -> Sample:
     hours = (at - 1_700_000_000) / 3600
     counted = Quantities(
         active_power=float(delivered - received),
         energy_delivered=delivered * hours,
         energy_received=received * hours,
     )
-    return Sample(name, 0, at * 1000, counted)
+    return Sample(name, phase, at * 1000, counted)
 
 
 async def load(url: str, text: str, tariff: Tariff = BY_TIME, now: int = 2**31, **request: Any) -> View:
@@ -259,6 +259,20 @@ async def test_without_a_meter_of_import_and_export_one_sentence_says_so(url: st
     with pytest.raises(CommandError, match=r"no meter of gateway 1 counted import and export .* costs need"):
         await load(url, "2026-06-21")
     assert (await load(url, "2026-06-20")).notes == ["prices of a test", "no readings in this time"]
+
+
+async def test_totals_by_phase_are_explained_without_a_line_that_is_not_there(url: str) -> None:
+    begin = local(BERLIN, 2026, 6, 21)
+    watts = [(400, 200), (400, 0), (0, 200)]
+    async with Database(url, BERLIN) as database:
+        await database.upgrade()
+        await database.write(
+            Message("1", at, samples, None, False)
+            for at in range(begin, begin + 3600, 300)
+            for samples in [tuple(_sample("net-consumption", at, *each, i) for i, each in enumerate(watts))]
+        )
+    (*_, note) = (await load(url, "2026-06-21")).notes
+    assert note.endswith("both totals are more than the sum of the phases")
 
 
 async def test_without_production_what_was_saved_is_unknown(url: str) -> None:

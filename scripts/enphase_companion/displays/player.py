@@ -62,7 +62,8 @@ class Player:
             if self._display.is_animation:
                 await self._wait(lambda: self._state.powers is not None, _FIRST)
                 await self._wait(lambda: self._state.weather is not None or not wants_weather, _WEATHER)
-                if "panels" in self._scenes:
+                # Where no reading came, no panel will.
+                if "panels" in self._scenes and self._state.powers is not None:
                     await self._wait(lambda: self._state.array.powers != (), _PANELS)
             while True:
                 await self._round(thread)

@@ -129,9 +129,12 @@ async def test_a_recording_waits_for_the_panels_if_they_are_a_scene() -> None:
 
 async def test_a_recording_without_a_reading_is_written_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("enphase_companion.displays.player._FIRST", 0.2)
+    # It does not wait for panels as well: that would take longer than a test may.
+    monkeypatch.setattr("enphase_companion.displays.player._PANELS", 1_000)
     display, service = RecordingDisplay(is_animation=True), Service()
+    player = Player(display, create_state(None), service, lambda: "OK", 0.02, ("panels",), 0.1)
     with pytest.raises(CommandError, match="no reading arrived"):
-        await create_player(display, service, create_state(None)).run(wants_weather=False)
+        await player.run(wants_weather=False)
     assert (display.rounds, display.closed) == (1, 1)
 
 

@@ -173,7 +173,7 @@ def _load_tariff(settings: Settings, arguments: argparse.Namespace) -> tuple[Tar
     file = settings.tariff_file or settings.folder / TARIFF_FILE
     if settings.tariff_file is not None or file.exists():
         return read_tariff(file), file.name
-    write = f"copy {TARIFF_FILE}.example to {file}, and write your prices"
+    write = f"copy configuration/{TARIFF_FILE}.example to {file}, and write your prices"
     try:
         tariff, serial_number = run_once(_ask_for_tariff(load_settings(GATEWAY_KEYS, arguments)))
     except (CommandError, EnphaseError) as error:

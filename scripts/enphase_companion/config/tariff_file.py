@@ -30,7 +30,9 @@ _START = re.compile(r"\d{1,2}/\d{1,2}")
 def read_tariff(file: Path) -> Tariff:
     """Return the prices of a file. Raises SettingsError, which names the key and what to write there."""
     if not file.exists():
-        raise SettingsError(f"{file}: no such file: copy {TARIFF_FILE}.example there, and write your prices")
+        raise SettingsError(
+            f"{file}: no such file: copy configuration/{TARIFF_FILE}.example there, and write your prices"
+        )
     try:
         document = _DOCUMENT(read_object(file))
     except vol.MultipleInvalid as error:
@@ -119,7 +121,7 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any]) -> Callabl
     known = {**required, **optional}
     schema: dict[Any, Any] = {vol.Optional(key): rule for key, rule in optional.items()}
     for key, rule in required.items():
-        schema[vol.Required(key, msg=f"is missing: {TARIFF_FILE}.example shows it")] = rule
+        schema[vol.Required(key, msg=f"is missing: configuration/{TARIFF_FILE}.example shows it")] = rule
     validate = vol.Schema(schema, extra=vol.ALLOW_EXTRA)
 
     def check(value: Any) -> Any:

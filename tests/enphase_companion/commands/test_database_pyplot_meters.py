@@ -194,7 +194,8 @@ def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
     arguments += ["--output", str(tmp_path / "costs.svg")]
     result = user.run(main, *arguments)
     assert result.status == 2
-    assert f"--costs needs prices: copy tariff.json.example to {user.folder / 'tariff.json'}" in result.error
+    file = user.folder / "tariff.json"
+    assert f"--costs needs prices: copy configuration/tariff.json.example to {file}" in result.error
     user.write_token_settings(gateway_token=user.simulator.token())
     result = user.run(main, *arguments)
     assert result.status == 1
@@ -214,7 +215,7 @@ def test_costs_come_from_the_tariff_in_the_folder_or_from_the_gateway(
     assert "import_cost_CHF" in (tmp_path / "costs.csv").read_text()
     result = user.run(main, *arguments, "--tariff-file", "nowhere.json")
     assert result.status == 2
-    assert "nowhere.json: no such file: copy tariff.json.example there" in result.error
+    assert "nowhere.json: no such file: copy configuration/tariff.json.example there" in result.error
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ GROUP = (*SEASON, "days", 0)
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (change("tariff", to=None), "tariff: is missing: tariff.json.example shows it"),
+        (change("tariff", to=None), "tariff: is missing: configuration/tariff.json.example shows it"),
         (change("tariff", to=[]), "tariff: must be an object, {...}"),
         (change("tariff", "currency", "code", to="€"), "tariff.currency.code: must be the three letters"),
         (
@@ -112,7 +112,7 @@ def test_an_error_names_the_key_and_what_to_write_there(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file: copy tariff.json.example there, and write your prices"),
+        (None, "no such file: copy configuration/tariff.json.example there, and write your prices"),
         ("{", "line 1, column 2: not valid JSON"),
         ("[]", "must hold one JSON object, {...}: compare it with the examples in configuration/"),
         ('{"tariff": {"currency": {"code": "EUR"}}}', "tariff.single_rate: no price is set"),

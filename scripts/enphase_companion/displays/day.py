@@ -107,7 +107,8 @@ class Day:
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
         if midnight != self._midnight:
             self._begin(midnight)
-            self.is_whole = midnight - self._read_at <= QUARTER_HOUR
+            # Less than 0: the clock was ahead.
+            self.is_whole = 0 <= midnight - self._read_at <= QUARTER_HOUR
             if not self.is_whole:
                 self._counters = [None, None]
         self._read_at = powers.read_at

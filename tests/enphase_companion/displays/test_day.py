@@ -124,7 +124,7 @@ def test_energy_from_a_gap_counts() -> None:
     assert count_energy((1, 1_000, None), (9, 4_000, None)) == (3_000, None)
 
 
-@pytest.mark.parametrize("before", [None, -3.0])
+@pytest.mark.parametrize("before", [None, -3.0, 30.0], ids=["first", "gap", "clock was ahead"])
 def test_a_day_whose_midnight_was_missed_is_not_whole(before: float | None) -> None:
     readings = [(8.0, 1_000.0, 100.0), (9.0, 2_000.0, 300.0)]
     if before is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -171,7 +172,10 @@ async def test_a_reading_with_a_wrong_date_costs_no_rollup_and_no_time(
     wrong = local_ms(2008, 5, 1)
     await nine_days.write([build_message(wrong, active_power=1.0, energy_delivered=1e6)])
     await nine_days.rebuild(ignore_progress, NOW)
-    assert await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY) == before
+    first, *others = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
+    # It is the last one before the first day, as after an outage.
+    assert first.read_before == wrong
+    assert [replace(first, read_before=None), *others] == before
 
     steps: list[int] = []
     assert await nine_days.prune(Resolution.READING, 2, lambda done, _total: steps.append(done), NOW) == 1

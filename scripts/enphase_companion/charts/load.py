@@ -137,7 +137,7 @@ async def load_heat_map(database: ReadableDatabase, request: Request, now: float
     notes = make_notes(whole, energies, zone, left_out=False)
     if quantity not in tracks and whole:
         notes.append(f"{LOOKS[quantity].name.lower()} is not known: it needs a meter that is not there")
-    if (first := await database.first_reading(gateway)) is not None and span.start < first < span.end:
+    if (first := await _first_reading_within(database, gateway, span)) is not None:
         notes += text.first_reading_note(first, zone, is_day=round(now * 1000) >= first + DAY)
     return View(
         title=text.format_title(span, zone),
@@ -253,12 +253,14 @@ async def first_reading_notes(
     """Return a note of when readings begin, where that is in this time."""
     if not gaps or gaps[0].start != span.start:
         return []
+    first = await _first_reading_within(database, gateway, span)
+    return [] if first is None else text.first_reading_note(first, zone, is_day=is_day)
+
+
+async def _first_reading_within(database: ReadableDatabase, gateway: str, span: Span) -> int | None:
+    """Return when the gateway was first read (ms); None if that is not within this time, after its start."""
     first = await database.first_reading(gateway)
-    return (
-        text.first_reading_note(first, zone, is_day=is_day)
-        if first is not None and span.start < first < span.end
-        else []
-    )
+    return first if first is not None and span.start < first < span.end else None
 
 
 async def select_gateway(database: ReadableDatabase, wanted: str | None) -> str:
